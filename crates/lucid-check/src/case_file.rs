@@ -88,13 +88,15 @@ impl Case {
             tensors.extend([("dy", dy), ("dx", dx), ("dw", dw)]);
             tensors.extend(db.iter().map(|db| ("db", db)));
         }
-        let (dtype, encode): (_, fn(&ArrayD<f64>) -> Vec<u8>) = match self.dtype {
-            Dtype::F32 => (safetensors::Dtype::F32, |array| {
-                array.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect()
-            }),
-            Dtype::F64 => (safetensors::Dtype::F64, |array| {
-                array.iter().flat_map(|value| value.to_le_bytes()).collect()
-            }),
+        let dtype = match self.dtype {
+            Dtype::F32 => safetensors::Dtype::F32,
+            Dtype::F64 => safetensors::Dtype::F64,
+        };
+        let encode = |array: &ArrayD<f64>| -> Vec<u8> {
+            match self.dtype {
+                Dtype::F32 => array.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect(),
+                Dtype::F64 => array.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            }
         };
         let encoded: Vec<_> =
             tensors.iter().map(|(name, array)| (*name, array.shape().to_vec(), encode(array))).collect();

@@ -12,7 +12,7 @@ use crate::Error;
 /// `golden/nn.json`: values of elementwise operations, losses, optimisers and modules in float64.
 ///
 /// Its structure is written at the top of `golden/make_nn.py`. A tensor in it is an object of `shape` and
-/// row-major `data`, which [`array`] reads.
+/// row-major `data`, which [`array()`] reads.
 ///
 /// # Panics
 /// Never: the file is part of the crate, and a test reads it.
