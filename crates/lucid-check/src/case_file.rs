@@ -12,8 +12,7 @@ use ndarray::ArrayD;
 use safetensors::tensor::TensorView;
 use safetensors::{SafeTensors, serialize};
 
-use crate::case::{Case, Dtype, Gradients, Op};
-use crate::error::Error;
+use crate::{Case, Dtype, Error, Gradients, Op};
 
 impl Case {
     /// Reads a case from a file.

@@ -111,7 +111,8 @@ mod tests {
     fn functions_with_known_derivatives() {
         let x = array![-1.5, -0.3, 0.2, 0.9, 30.0].into_dyn();
         let dy = array![1.0, -2.0, 0.5, 3.0, 0.1].into_dyn();
-        let functions: [(fn(f64) -> f64, fn(f64) -> f64); 4] = [
+        type Function = fn(f64) -> f64;
+        let functions: [(Function, Function); 4] = [
             (f64::sin, f64::cos),
             (f64::tanh, |x| 1.0 - x.tanh() * x.tanh()),
             (|x| 1.0 / (x * x + 1.0), |x| -2.0 * x / (x * x + 1.0).powi(2)),

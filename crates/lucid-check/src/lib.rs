@@ -30,11 +30,13 @@ pub mod differences;
 mod error;
 mod expected;
 pub mod golden;
+mod op;
 pub mod reference;
 
-pub use case::{Case, Dtype, Gradients, Op, ReferenceResult};
+pub use case::{Case, Gradients, ReferenceResult};
 pub use case_file::read_dir;
 pub use close::{Mismatch, Precision, check_close, check_close_relative};
 pub use error::Error;
 pub use expected::Expected;
+pub use op::{Dtype, Op};
 pub use reference::Problem;

@@ -93,7 +93,9 @@ impl Problem {
     }
 }
 
+/// ```text
 /// y[n, m, q] = sum over c', t of x[n, c, q * stride + t * dilation - pad_before] w[m, c', t]
+/// ```
 ///
 /// with c = (group of m) * (fine channels / groups) + c'; what lies off the fine grid counts as zero. This is
 /// what a convolution computes, and the input gradient of a transposed one.
@@ -125,7 +127,9 @@ pub fn forward(problem: &Problem, x: ArrayViewD<'_, f64>, w: ArrayViewD<'_, f64>
     unflatten(y, &[&[batch, coarse_channels], problem.coarse.as_slice()].concat())
 }
 
+/// ```text
 /// x[n, c, f] = sum over m, q, t with q * stride + t * dilation - pad_before = f of y[n, m, q] w[m, c', t]
+/// ```
 ///
 /// with m in the group of c: the transpose of [`forward`] in its signal. This is what a transposed convolution
 /// computes, and the input gradient of a plain one.
@@ -158,7 +162,9 @@ pub fn backward_data(problem: &Problem, y: ArrayViewD<'_, f64>, w: ArrayViewD<'_
     unflatten(x, &[&[batch, fine_channels], problem.fine.as_slice()].concat())
 }
 
+/// ```text
 /// dw[m, c', t] = sum over n, q of x[n, c, q * stride + t * dilation - pad_before] dy[n, m, q]
+/// ```
 ///
 /// The gradient of the weight: for a convolution `x` is its input and `dy` the gradient that arrives, for a
 /// transposed one `x` is the gradient that arrives (fine) and `dy` its input (coarse).
@@ -196,7 +202,9 @@ pub fn backward_weight(
     unflatten(dw, weight_shape)
 }
 
+/// ```text
 /// db[c] = sum over n and j of dy[n, c, j]
+/// ```
 ///
 /// # Shapes
 /// `dy` (N, channels, spatial...); the result is (channels).
@@ -208,7 +216,9 @@ pub fn bias_gradient(dy: ArrayViewD<'_, f64>) -> ArrayD<f64> {
     Array1::from_shape_fn(channels, |c| dy.index_axis(Axis(1), c).sum()).into_dyn()
 }
 
+/// ```text
 /// y[n, c, j] + b[c]
+/// ```
 ///
 /// # Shapes
 /// `y` (N, channels, spatial...), `b` (channels); the result is that of `y`.
