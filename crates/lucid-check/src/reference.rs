@@ -5,7 +5,7 @@
 //! fine = coarse * stride + tap * dilation - pad_before
 //! ```
 //!
-//! Every (coarse position, tap) for which `fine` lies on the fine grid is a [`Link`]; `forward`,
+//! Every (coarse position, tap) for which `fine` lies on the fine grid is a link; `forward`,
 //! `backward_data` and `backward_weight` sum the same products over the same links and differ only in what
 //! they add them up to. Nothing here is fast, and nothing is shared with the code it judges.
 //!

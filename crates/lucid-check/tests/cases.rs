@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-use lucid_check::{Case, Error, Expected, Gradients, Op, golden, read_dir};
+use lucid_check::{Case, Error, Expected, Op, golden, read_dir};
 use ndarray::ArrayD;
+use safetensors::tensor::TensorView;
 
 fn all_cases() -> Vec<(String, Case)> {
-    let paths = read_dir(golden::cases_dir()).unwrap();
-    paths.iter().map(|path| (path.display().to_string(), Case::read(path).unwrap())).collect()
+    let paths = read_dir(golden::cases_dir()).expect("the folder lies with the crate");
+    let read = |path| Case::read(path).unwrap_or_else(|error| panic!("{error}"));
+    paths.iter().map(|path| (path.display().to_string(), read(path))).collect()
 }
 
 #[test]
@@ -50,18 +52,16 @@ fn the_values_of_the_files_lie_within_the_rigorous_bounds() {
 fn one_changed_value_is_found_in_every_tensor() {
     let with_bias = |case: &Case| case.gradients.as_ref().is_some_and(|g| g.db.is_some()) && case.x.len() > 8;
     let (_, case) = all_cases().into_iter().find(|(_, case)| with_bias(case)).unwrap();
-    fn gradients(case: &mut Case) -> &mut Gradients {
-        case.gradients.as_mut().unwrap()
-    }
-    let tensors: [(&str, fn(&mut Case) -> &mut ArrayD<f64>); 4] = [
-        ("y", |case| &mut case.y),
-        ("dx", |case| &mut gradients(case).dx),
-        ("dw", |case| &mut gradients(case).dw),
-        ("db", |case| gradients(case).db.as_mut().unwrap()),
-    ];
-    for (name, tensor) in tensors {
+    for name in ["y", "dx", "dw", "db"] {
         let mut damaged = case.clone();
-        *tensor(&mut damaged).iter_mut().last().unwrap() += 1e-6;
+        let gradients = damaged.gradients.as_mut().unwrap();
+        let tensor = match name {
+            "y" => &mut damaged.y,
+            "dx" => &mut gradients.dx,
+            "dw" => &mut gradients.dw,
+            _ => gradients.db.as_mut().unwrap(),
+        };
+        *tensor.iter_mut().last().unwrap() += 1e-6;
         match damaged.check_against_reference(1e-10) {
             Err(Error::Mismatch(mismatch)) => {
                 assert_eq!((mismatch.tensor.as_str(), mismatch.num_wrong), (name, 1))
@@ -101,9 +101,11 @@ fn refusal(folder: &Path, damage: impl FnOnce(&mut Raw)) -> String {
     let zeros = vec![0; 1024];
     let views = raw.tensors.iter().map(|(name, shape)| {
         let len = shape.iter().product::<usize>() * raw.dtype.bitsize() / 8;
-        (*name, safetensors::tensor::TensorView::new(raw.dtype, shape.clone(), &zeros[..len]).unwrap())
+        let view = TensorView::new(raw.dtype, shape.clone(), &zeros[..len]);
+        (*name, view.expect("as many bytes as the shape asks for"))
     });
-    fs::write(&path, safetensors::serialize(views, Some(raw.metadata)).unwrap()).unwrap();
+    let bytes = safetensors::serialize(views, Some(raw.metadata)).expect("a valid safetensors file");
+    fs::write(&path, bytes).expect("a folder that can be written");
     let error = Case::read(&path).err().map_or_else(|| "accepted".to_owned(), |error| error.to_string());
     assert!(error == "accepted" || error.contains("damaged.safetensors: "), "{error}");
     error
