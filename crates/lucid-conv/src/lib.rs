@@ -1,1 +1,20 @@
-//! Skeleton.
+#![doc = include_str!("../README.md")]
+
+mod axes;
+mod columns;
+mod direct;
+mod error;
+mod geometry;
+mod options;
+mod plan;
+mod run;
+mod runs;
+mod tasks;
+
+pub use axes::{Axes, Padding};
+pub use error::{Error, Result};
+pub use geometry::{Geometry, Shapes};
+pub use lucid_kernels::Element;
+pub use options::{Channels, Kind, Options};
+pub use plan::{Algorithm, Pass, Plan, Recipe};
+pub use run::{Gradients, convolve};

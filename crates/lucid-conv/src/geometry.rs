@@ -1,0 +1,364 @@
+//! Resolved facts: the sizes of both grids and how they are linked.
+//!
+//! Per spatial axis, `fine = coarse * stride + tap * dilation - pad_before`. `output_padding`, `"same"`, asymmetric
+//! padding and `output_size` matter only here, while the two sizes are worked out; no kernel sees them. All
+//! validation happens in [`Options::resolve`].
+
+use std::ops::Range;
+
+use crate::axes::Padding;
+use crate::error::{Error, Result};
+use crate::options::{Kind, Options, at_least_one, refused};
+
+/// The shapes that a geometry is resolved from.
+#[derive(Clone, Copy, Debug)]
+pub struct Shapes<'a> {
+    /// `(batch, channels, spatial...)`, or `(channels, spatial...)` without a batch.
+    pub x: &'a [usize],
+    /// `[channels of the coarse side, channels of the fine side / groups, taps...]`.
+    pub w: &'a [usize],
+}
+
+/// Everything about one convolution but its numbers. Made by [`Options::resolve`]; plain data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Geometry<const N: usize> {
+    pub(crate) kind: Kind,
+    pub(crate) batch: Option<usize>,
+    pub(crate) groups: usize,
+    pub(crate) coarse_channels: usize,
+    pub(crate) fine_channels: usize,
+    pub(crate) axes: [Axis; N],
+}
+
+/// The link of the two grids along one spatial axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Axis {
+    pub(crate) fine: usize,
+    pub(crate) coarse: usize,
+    pub(crate) taps: usize,
+    pub(crate) stride: usize,
+    pub(crate) dilation: usize,
+    pub(crate) pad_before: usize,
+}
+
+impl Axis {
+    /// The coarse positions within `coarse` that tap number `tap` links to a fine position within `fine`.
+    ///
+    /// `l * stride + tap * dilation - pad_before >= f`  =>  `l >= (f + pad_before - tap * dilation) / stride`,
+    /// rounded up, and 0 where that is negative. So the first `l` at or past fine position `f` is that quotient, for
+    /// both ends of the range.
+    pub(crate) fn coarse_range(&self, tap: usize, coarse: Range<usize>, fine: Range<usize>) -> Range<usize> {
+        let first_at = |f: usize| (f + self.pad_before).saturating_sub(tap * self.dilation).div_ceil(self.stride);
+        let start = first_at(fine.start).max(coarse.start);
+        start..first_at(fine.end).min(coarse.end).max(start)
+    }
+
+    /// The fine position that `tap` links to coarse position `l`, where [`coarse_range`](Self::coarse_range) holds `l`.
+    pub(crate) fn fine_at(&self, l: usize, tap: usize) -> usize {
+        l * self.stride + tap * self.dilation - self.pad_before
+    }
+
+    /// Whether every tap of every coarse position lies on the fine grid.
+    fn is_inside(&self) -> bool {
+        self.pad_before == 0
+            && (self.coarse - 1) * self.stride + (self.taps - 1) * self.dilation < self.fine
+    }
+}
+
+impl<const N: usize> Options<N> {
+    /// Works out both grids.
+    ///
+    /// With `s` stride, `d` dilation, `K` taps, `p` and `q` the padding before and after, `o` the output padding,
+    /// each per axis:
+    ///
+    /// - convolution: `L_out = floor((L_in + p + q - d (K - 1) - 1) / s) + 1`
+    /// - transposed: `L_out = (L_in - 1) s - p - q + d (K - 1) + o + 1`
+    ///
+    /// ```
+    /// use lucid_conv::{Options, Shapes};
+    ///
+    /// let options = Options::<1>::conv_transpose().stride(2).padding(1).output_padding(1);
+    /// let geometry = options.resolve(Shapes { x: &[1, 4, 5], w: &[4, 2, 3] })?;
+    /// assert_eq!(geometry.y_shape(), [1, 2, 10]);
+    /// # Ok::<(), lucid_conv::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever `docs` of [`Error`] list: options out of range, shapes that don't fit, an empty output, sizes that
+    /// overflow.
+    pub fn resolve(&self, shapes: Shapes<'_>) -> Result<Geometry<N>> {
+        self.validate()?;
+        let Shapes { x, w } = shapes;
+        let batch = match x.len().checked_sub(N + 1) {
+            Some(0) => None,
+            Some(1) => Some(x[0]),
+            _ => {
+                let accepted = format!("(batch, channels, {N} spatial) or (channels, {N} spatial)");
+                return Err(Error::Rank { operand: "x", shape: x.to_vec(), accepted });
+            }
+        };
+        if w.len() != N + 2 {
+            let accepted = format!("{} (two of channels, {N} of taps)", N + 2);
+            return Err(Error::Rank { operand: "w", shape: w.to_vec(), accepted });
+        }
+        let x_channels = x[x.len() - N - 1];
+        let (coarse_channels, fine_channels) = self.channels(x_channels, x, w)?;
+
+        let mut axes = [Axis { fine: 0, coarse: 0, taps: 0, stride: 0, dilation: 0, pad_before: 0 }; N];
+        for (axis, link) in axes.iter_mut().enumerate() {
+            *link = self.resolve_axis(axis, x[x.len() - N + axis], w[2 + axis])?;
+        }
+        let geometry =
+            Geometry { kind: self.kind, batch, groups: self.groups, coarse_channels, fine_channels, axes };
+        checked_len("the weight", &geometry.weight_shape())?;
+        checked_len("the fine side", &geometry.fine_shape())?;
+        checked_len("the coarse side", &geometry.coarse_shape())?;
+        Ok(geometry)
+    }
+
+    /// The channels of the coarse and of the fine side.
+    fn channels(&self, x_channels: usize, x: &[usize], w: &[usize]) -> Result<(usize, usize)> {
+        let groups = self.groups;
+        let (outer, inner) = match self.kind {
+            Kind::Conv => ("out_channels", "in_channels / groups"),
+            Kind::ConvTranspose => ("in_channels", "out_channels / groups"),
+        };
+        at_least_one("in_channels", None, x_channels)?;
+        at_least_one(outer, None, w[0])?;
+        at_least_one(inner, None, w[1])?;
+        if !w[0].is_multiple_of(groups) {
+            return Err(refused(outer, None, w[0], format!("a multiple of groups = {groups}")));
+        }
+        let fine_channels = w[1].checked_mul(groups).ok_or_else(|| Error::Overflow {
+            quantity: "the number of channels of the fine side",
+            given: format!("{} per group in {groups} groups", w[1]),
+        })?;
+        let expected = match self.kind {
+            Kind::Conv => fine_channels,
+            Kind::ConvTranspose => w[0],
+        };
+        if x_channels != expected {
+            let accepted = format!("{expected} channels, as weight {w:?} and groups = {groups} ask for");
+            return Err(Error::Shape { operand: "x", given: x.to_vec(), accepted });
+        }
+        Ok((w[0], fine_channels))
+    }
+
+    fn resolve_axis(&self, axis: usize, length: usize, taps: usize) -> Result<Axis> {
+        at_least_one("input length", Some(axis), length)?;
+        at_least_one("kernel_size", Some(axis), taps)?;
+        let (stride, dilation) = (self.stride[axis], self.dilation[axis]);
+        let overflow = || Error::Overflow {
+            quantity: "a spatial axis",
+            given: format!(
+                "axis {axis}: length {length}, kernel_size {taps}, stride {stride}, dilation {dilation}, padding {:?}",
+                self.padding
+            ),
+        };
+        // Everything below is at most a few of these sums, so i128 can't overflow once they fit an isize.
+        let kernel_span = dilation.checked_mul(taps - 1).and_then(|span| span.checked_add(1)).ok_or_else(overflow)?;
+        let (before, after) = match self.padding {
+            Padding::Explicit(pairs) => pairs[axis],
+            Padding::Valid | Padding::Same => (0, 0),
+        };
+        let total = before.checked_add(after).ok_or_else(overflow)?;
+        let (fine, coarse, pad_before) = match self.kind {
+            Kind::Conv => {
+                let padded = length.checked_add(total).ok_or_else(overflow)?;
+                if self.padding == Padding::Same {
+                    let coarse = length.div_ceil(stride);
+                    let span = ((coarse - 1).checked_mul(stride))
+                        .and_then(|start| start.checked_add(kernel_span))
+                        .ok_or_else(overflow)?;
+                    (length, coarse, span.saturating_sub(length) / 2)
+                } else if padded < kernel_span {
+                    let formula = format!(
+                        "floor(({length} + {before} + {after} - {dilation} * ({taps} - 1) - 1) / {stride}) + 1"
+                    );
+                    return Err(Error::EmptyOutput { axis, formula });
+                } else {
+                    (length, (padded - kernel_span) / stride + 1, before)
+                }
+            }
+            Kind::ConvTranspose => {
+                let full = ((length - 1).checked_mul(stride))
+                    .and_then(|start| start.checked_add(kernel_span))
+                    .ok_or_else(overflow)?;
+                if self.padding == Padding::Same {
+                    let fine = length.checked_mul(stride).ok_or_else(overflow)?;
+                    self.check_output_size(axis, fine as i128, fine as i128)?;
+                    (fine, length, full.saturating_sub(fine) / 2)
+                } else {
+                    let cropped = full as i128 - total as i128;
+                    let longest = cropped + stride.max(dilation) as i128 - 1;
+                    self.check_output_size(axis, cropped, longest)?;
+                    let fine = match self.output_size {
+                        Some(size) => size[axis] as i128,
+                        None => cropped + self.output_padding[axis] as i128,
+                    };
+                    if fine < 1 {
+                        let formula = format!(
+                            "({length} - 1) * {stride} - {before} - {after} + {dilation} * ({taps} - 1) + {} + 1",
+                            self.output_padding[axis]
+                        );
+                        return Err(Error::EmptyOutput { axis, formula });
+                    }
+                    (usize::try_from(fine).map_err(|_| overflow())?, length, before)
+                }
+            }
+        };
+        // The largest number that `coarse_range` and `fine_at` form from these.
+        let reach = fine as i128 + total as i128 + (coarse as i128) * (stride as i128) + kernel_span as i128;
+        if reach > isize::MAX as i128 {
+            return Err(overflow());
+        }
+        Ok(Axis { fine, coarse, taps, stride, dilation, pad_before })
+    }
+
+    fn check_output_size(&self, axis: usize, shortest: i128, longest: i128) -> Result<()> {
+        let Some(size) = self.output_size else { return Ok(()) };
+        let given = size[axis];
+        if (shortest.max(1)..=longest).contains(&(given as i128)) {
+            return Ok(());
+        }
+        let shown = |bound: i128| usize::try_from(bound).unwrap_or(0);
+        Err(Error::OutputSize { axis, given, min: shown(shortest.max(1)), max: shown(longest) })
+    }
+}
+
+impl<const N: usize> Geometry<N> {
+    /// Plain or transposed.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Items in the batch; 1 for an input without a batch axis.
+    pub fn batch(&self) -> usize {
+        self.batch.unwrap_or(1)
+    }
+
+    /// Blocks of channels that do not mix.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// The shape of the array on the fine grid: `x` of a convolution, `y` of a transposed one.
+    pub fn fine_shape(&self) -> Vec<usize> {
+        self.shape(self.fine_channels, self.fine())
+    }
+
+    /// The shape of the array on the coarse grid: `y` of a convolution, `x` of a transposed one.
+    pub fn coarse_shape(&self) -> Vec<usize> {
+        self.shape(self.coarse_channels, self.coarse())
+    }
+
+    /// The shape of the input.
+    pub fn x_shape(&self) -> Vec<usize> {
+        match self.kind {
+            Kind::Conv => self.fine_shape(),
+            Kind::ConvTranspose => self.coarse_shape(),
+        }
+    }
+
+    /// The shape of the output.
+    pub fn y_shape(&self) -> Vec<usize> {
+        match self.kind {
+            Kind::Conv => self.coarse_shape(),
+            Kind::ConvTranspose => self.fine_shape(),
+        }
+    }
+
+    /// `[channels of the coarse side, channels of the fine side / groups, taps...]`.
+    pub fn weight_shape(&self) -> Vec<usize> {
+        [self.coarse_channels, self.fine_per_group()].into_iter().chain(self.taps()).collect()
+    }
+
+    /// Multiplications of the plain definition, edges included: the same for all three passes.
+    pub fn multiplications(&self) -> f64 {
+        let sizes = [self.batch(), self.coarse_channels, self.fine_per_group()];
+        sizes.into_iter().chain(self.coarse()).chain(self.taps()).map(|size| size as f64).product()
+    }
+
+    pub(crate) fn fine(&self) -> [usize; N] {
+        self.axes.map(|axis| axis.fine)
+    }
+
+    pub(crate) fn coarse(&self) -> [usize; N] {
+        self.axes.map(|axis| axis.coarse)
+    }
+
+    pub(crate) fn taps(&self) -> [usize; N] {
+        self.axes.map(|axis| axis.taps)
+    }
+
+    pub(crate) fn num_taps(&self) -> usize {
+        self.taps().iter().product()
+    }
+
+    pub(crate) fn fine_len(&self) -> usize {
+        self.fine().iter().product()
+    }
+
+    pub(crate) fn coarse_len(&self) -> usize {
+        self.coarse().iter().product()
+    }
+
+    pub(crate) fn fine_per_group(&self) -> usize {
+        self.fine_channels / self.groups
+    }
+
+    pub(crate) fn coarse_per_group(&self) -> usize {
+        self.coarse_channels / self.groups
+    }
+
+    /// Whether no tap of any coarse position falls outside the fine grid.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.axes.iter().all(Axis::is_inside)
+    }
+
+    fn shape(&self, channels: usize, spatial: [usize; N]) -> Vec<usize> {
+        self.batch.into_iter().chain([channels]).chain(spatial).collect()
+    }
+}
+
+/// The number of elements of `shape`, once it is sure that twice as many bytes as the widest element has fit an
+/// `isize`, the limit of any allocation. An empty batch counts as one item, so that it hides no overflow.
+pub(crate) fn checked_len(quantity: &'static str, shape: &[usize]) -> Result<usize> {
+    let len = shape.iter().try_fold(1usize, |len, &size| len.checked_mul(size.max(1)));
+    match len {
+        Some(len) if len <= isize::MAX as usize / (2 * size_of::<f64>()) => Ok(len),
+        _ => Err(Error::Overflow { quantity, given: format!("shape {shape:?}") }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coarse_range_is_what_a_search_finds() {
+        for stride in 1..4 {
+            for dilation in 1..4 {
+                for pad_before in 0..5 {
+                    let axis = Axis { fine: 9, coarse: 6, taps: 3, stride, dilation, pad_before };
+                    for tap in 0..3 {
+                        for fine in [0..9, 2..7, 4..4] {
+                            for coarse in [0..6, 1..4] {
+                                let found: Vec<usize> = coarse
+                                    .clone()
+                                    .filter(|l| {
+                                        (l * stride + tap * dilation)
+                                            .checked_sub(pad_before)
+                                            .is_some_and(|f| fine.contains(&f))
+                                    })
+                                    .collect();
+                                let range = axis.coarse_range(tap, coarse, fine.clone());
+                                assert_eq!(range.collect::<Vec<_>>(), found, "{axis:?} {tap}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! How a geometry is computed: which algorithm per pass, and in what portions.
+//!
+//! A plan is plain data that depends on nothing but the geometry, so a test can assert it and a benchmark can force
+//! another one.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
+
+/// One of the three functions that serve convolutions, transposed convolutions and the derivatives of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pass {
+    /// Fine grid and weight to coarse grid: a convolution, or the input gradient of a transposed one.
+    Forward,
+    /// Coarse grid and weight to fine grid: a transposed convolution, or the input gradient of a plain one.
+    BackwardData,
+    /// Both grids to the weight's gradient.
+    BackwardWeight,
+}
+
+/// A way to compute a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// Copies what each tap reads into the rows of a matrix, then multiplies it with the weight.
+    Im2col,
+    /// Multiplies the weight with the coarse side, then adds the rows of the product to where their taps write.
+    Col2im,
+    /// Adds up tap by tap, without a matrix: for channels that do not mix, and for tiny problems.
+    Direct,
+}
+
+impl Pass {
+    /// All three.
+    pub const ALL: [Pass; 3] = [Pass::Forward, Pass::BackwardData, Pass::BackwardWeight];
+}
+
+impl Algorithm {
+    /// Every algorithm.
+    pub const ALL: [Algorithm; 3] = [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Direct];
+
+    /// Whether the algorithm computes `pass`.
+    pub fn computes(self, pass: Pass) -> bool {
+        match self {
+            Algorithm::Im2col => matches!(pass, Pass::Forward | Pass::BackwardWeight),
+            Algorithm::Col2im => pass == Pass::BackwardData,
+            Algorithm::Direct => true,
+        }
+    }
+}
+
+/// How one pass is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recipe<const N: usize> {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// Coarse positions handled at a time, per axis.
+    pub block: [usize; N],
+    /// Channels of the result per task: coarse ones for [`Pass::Forward`], fine ones otherwise.
+    pub channels: usize,
+    /// Fine channels summed over at a time, for [`Pass::Forward`].
+    pub reduction: usize,
+    /// Elements of workspace per thread, beside what the matrix product packs for itself.
+    pub workspace_len: usize,
+}
+
+/// How all three passes of a geometry are computed.
+///
+/// ```
+/// use lucid_conv::{Algorithm, Options, Pass, Plan, Shapes};
+///
+/// let options = Options::<1>::conv_transpose().stride(2).padding(1);
+/// let plan = Plan::new(options.resolve(Shapes { x: &[1, 64, 100], w: &[64, 32, 4] })?);
+/// assert_eq!(plan.recipe(Pass::BackwardData).algorithm, Algorithm::Col2im);
+///
+/// let forced = plan.with_algorithm(Pass::BackwardData, Algorithm::Direct)?;
+/// assert_ne!(plan, forced);
+/// # Ok::<(), lucid_conv::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan<const N: usize> {
+    geometry: Geometry<N>,
+    recipes: [Recipe<N>; 3],
+}
+
+/// Elements of a column matrix: what stays in a core's second-level cache beside the packed operands.
+const COLUMNS_LEN: usize = 128 * 1024;
+/// Coarse positions per block: enough columns for the matrix product to reuse what it packs.
+const BLOCK_LEN: usize = 256;
+/// Coarse positions per block of the direct sums: they stay in a core's first-level cache for all taps.
+const DIRECT_BLOCK_LEN: usize = 4096;
+/// Tasks to make where one result is large enough, so that several threads share it evenly.
+const TASKS: usize = 16;
+/// Rows of a matrix product below which splitting it further costs more than it gains.
+const MIN_ROWS: usize = 32;
+/// Channels per task at most, so that the workspace does not grow with the channels.
+const MAX_CHANNELS: usize = 512;
+/// Up to this many multiplications the direct sums are quickest: there is nothing to set up.
+const TINY: f64 = 4096.0;
+
+impl<const N: usize> Plan<N> {
+    /// The plan that the planner believes fastest.
+    pub fn new(geometry: Geometry<N>) -> Self {
+        let recipes = Pass::ALL.map(|pass| Recipe::new(&geometry, pass, choose(&geometry, pass)));
+        Plan { geometry, recipes }
+    }
+
+    /// The same plan with another algorithm for one pass.
+    ///
+    /// # Errors
+    /// [`Error::Algorithm`] when the algorithm does not compute that pass.
+    pub fn with_algorithm(mut self, pass: Pass, algorithm: Algorithm) -> Result<Self> {
+        if !algorithm.computes(pass) {
+            let accepted = Algorithm::ALL.into_iter().filter(|other| other.computes(pass));
+            let accepted = accepted.map(|other| other.to_string()).collect::<Vec<_>>().join(", ");
+            return Err(Error::Algorithm { algorithm, pass, accepted });
+        }
+        self.recipes[pass as usize] = Recipe::new(&self.geometry, pass, algorithm);
+        Ok(self)
+    }
+
+    /// What is computed.
+    pub fn geometry(&self) -> &Geometry<N> {
+        &self.geometry
+    }
+
+    /// How `pass` is computed.
+    pub fn recipe(&self, pass: Pass) -> &Recipe<N> {
+        &self.recipes[pass as usize]
+    }
+
+    /// Bytes of workspace that `pass` takes per thread for elements of type `T`, beside what the matrix product packs
+    /// for itself. It does not depend on the batch, nor on the length of a signal beyond one block.
+    pub fn workspace_bytes<T>(&self, pass: Pass) -> usize {
+        self.recipe(pass).workspace_len * size_of::<T>()
+    }
+}
+
+fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
+    let mixes = geometry.fine_per_group() * geometry.coarse_per_group() > 2;
+    match pass {
+        _ if !mixes || geometry.multiplications() <= TINY => Algorithm::Direct,
+        Pass::BackwardData => Algorithm::Col2im,
+        Pass::Forward | Pass::BackwardWeight => Algorithm::Im2col,
+    }
+}
+
+impl<const N: usize> Recipe<N> {
+    pub(crate) fn direct(geometry: &Geometry<N>) -> Self {
+        let block = block_of(DIRECT_BLOCK_LEN, geometry.coarse());
+        Recipe { algorithm: Algorithm::Direct, block, channels: 1, reduction: 1, workspace_len: 0 }
+    }
+
+    fn new(geometry: &Geometry<N>, pass: Pass, algorithm: Algorithm) -> Self {
+        let (coarse, fine) = (geometry.coarse_per_group(), geometry.fine_per_group());
+        let taps = geometry.num_taps();
+        if algorithm == Algorithm::Direct {
+            return Recipe::direct(geometry);
+        }
+        // What is split without splitting channels: the weight's gradient is a sum over the batch.
+        let independent = match pass {
+            Pass::BackwardWeight => geometry.groups,
+            _ => geometry.batch().max(1).saturating_mul(geometry.groups),
+        };
+        let block_len = (COLUMNS_LEN / taps).clamp(1, BLOCK_LEN);
+        let block = block_of(block_len, geometry.coarse());
+        let positions: usize = block.iter().product();
+        // As many fine channels as the columns hold, at least one.
+        let fitting = (COLUMNS_LEN / (taps * positions)).max(1);
+        match pass {
+            Pass::Forward => {
+                let blocks: usize =
+                    geometry.coarse().iter().zip(block).map(|(size, block)| size.div_ceil(block)).product();
+                let channels = share(coarse, independent.saturating_mul(blocks), MIN_ROWS).min(MAX_CHANNELS);
+                let reduction = fitting.min(fine);
+                let workspace_len = positions * (channels + reduction * taps);
+                Recipe { algorithm, block, channels, reduction, workspace_len }
+            }
+            Pass::BackwardData | Pass::BackwardWeight => {
+                let channels = share(fine, independent, MIN_ROWS.div_ceil(taps)).min(fitting);
+                let rows = channels * taps;
+                let packed = if is_packed(geometry, block) { coarse * positions } else { 0 };
+                let workspace_len = rows * positions + packed;
+                Recipe { algorithm, block, channels, reduction: 0, workspace_len }
+            }
+        }
+    }
+}
+
+/// Whether the coarse positions of `block` must be copied to lie in one row per channel: not when the block spans all
+/// axes but the first.
+pub(crate) fn is_packed<const N: usize>(geometry: &Geometry<N>, block: [usize; N]) -> bool {
+    block[1..] != geometry.coarse()[1..]
+}
+
+/// Channels per task when `independent` tasks exist already: all of them, or as few as make [`TASKS`] tasks.
+fn share(channels: usize, independent: usize, least: usize) -> usize {
+    channels.div_ceil(TASKS.div_ceil(independent)).max(least).min(channels)
+}
+
+/// A box of about `len` positions of a grid, whole rows first.
+fn block_of<const N: usize>(len: usize, size: [usize; N]) -> [usize; N] {
+    let (mut block, mut left) = (size, len);
+    for axis in (0..N).rev() {
+        block[axis] = size[axis].min(left.max(1));
+        left /= block[axis];
+    }
+    block
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Pass::Forward => "forward",
+            Pass::BackwardData => "backward_data",
+            Pass::BackwardWeight => "backward_weight",
+        })
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Algorithm::Im2col => "im2col",
+            Algorithm::Col2im => "col2im",
+            Algorithm::Direct => "direct",
+        })
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Algorithm::ALL.into_iter().find(|algorithm| algorithm.to_string() == name).ok_or_else(|| {
+            let accepted = Algorithm::ALL.map(|algorithm| algorithm.to_string()).join(", ");
+            Error::Name { what: "algorithm", given: name.into(), accepted }
+        })
+    }
+}
