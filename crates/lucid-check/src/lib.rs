@@ -1,6 +1,6 @@
 //! What lucid's other crates are judged by: slow, plain, and written without looking at them.
 //!
-//! - [`reference`]: the convolutions in float64, as nested loops over the one equation of the design;
+//! - [`mod@reference`]: the convolutions in float64, as nested loops over the one equation of the design;
 //! - [`Expected`]: such a result with a rigorous elementwise error bound for float32 and float64;
 //! - [`Case`]: the conformance files (`.safetensors`) that PyTorch or anyone else wrote;
 //! - [`differences`]: gradients by central differences, knowing nothing of a tape;

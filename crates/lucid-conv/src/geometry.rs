@@ -84,8 +84,8 @@ impl<const N: usize> Options<N> {
     /// ```
     ///
     /// # Errors
-    /// Whatever `docs` of [`Error`] list: options out of range, shapes that don't fit, an empty output, sizes that
-    /// overflow.
+    /// Any of [`Error`] but [`Error::Algorithm`]: options out of range, shapes that don't fit, an empty output, an
+    /// output size that can't be had, sizes that overflow.
     pub fn resolve(&self, shapes: Shapes<'_>) -> Result<Geometry<N>> {
         self.validate()?;
         let Shapes { x, w } = shapes;
