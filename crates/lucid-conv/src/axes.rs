@@ -90,7 +90,8 @@ impl<const N: usize> FromStr for Padding<N> {
                 parameter: "padding",
                 axis: None,
                 value: format!("{name:?}"),
-                accepted: "a number, one number or (before, after) pair per axis, \"valid\" or \"same\"".into(),
+                accepted: "a number, one number or (before, after) pair per axis, \"valid\" or \"same\""
+                    .into(),
             }),
         }
     }

@@ -11,12 +11,20 @@
 
 use lucid_kernels::Element;
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayD, ArrayView2, ArrayViewMut2, ArrayViewMutD, s};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 
 use crate::geometry::Geometry;
-use crate::plan::{Recipe, is_packed};
+use crate::plan::Recipe;
 use crate::runs::{Block, for_each_run, gather, multi_indices, scatter_add};
-use crate::tasks::{run_all, split};
+use crate::tasks::run_all;
+
+/// Some coarse channels of one group and batch item, over a block of coarse positions.
+struct ForwardTask<'a, T, const N: usize> {
+    item: usize,
+    channel: usize,
+    block: Block<N>,
+    y: ArrayViewMut2<'a, T>,
+}
 
 /// A task is a block of coarse positions for some coarse channels of one group and batch item.
 pub(crate) fn forward<T: Element, const N: usize>(
@@ -25,39 +33,52 @@ pub(crate) fn forward<T: Element, const N: usize>(
     x: &[T],
     w: &[T],
     bias: Option<&[T]>,
-    y: &mut ArrayD<T>,
+    y: &mut [T],
 ) {
     let (coarse_g, fine_g, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
     let weight = matrix(w, g.coarse_channels, fine_g * taps);
-    let by_group: Vec<usize> = [g.batch(), g.groups, coarse_g].into_iter().chain(g.coarse()).collect();
-    let y = y.view_mut().into_shape_with_order(by_group).expect("y is contiguous and has these elements");
-    let tile: Vec<usize> = [1, 1, recipe.channels].into_iter().chain(recipe.block).collect();
-
-    run_all(split(y, &tile), g.multiplications(), workspace(recipe), |scratch, tile| {
-        let [n, group, channel] = [0, 1, 2].map(|axis| tile.origin[axis]);
-        let rows = tile.view.shape()[2];
-        let block = Block {
-            start: std::array::from_fn(|axis| tile.origin[3 + axis]),
-            size: std::array::from_fn(|axis| tile.view.shape()[3 + axis]),
-        };
-        let first_row = group * coarse_g + channel;
-        let (sums, columns) = scratch.split_at_mut(rows * block.len());
-        for first in (0..fine_g).step_by(recipe.reduction) {
-            let num_fine = recipe.reduction.min(fine_g - first);
-            let columns = &mut columns[..num_fine * taps * block.len()];
-            im2col(g, x, n * g.fine_channels + group * fine_g + first, block, columns);
-            // W: rows x (fine, tap); columns: (fine, tap) x positions. The first product overwrites.
-            let beta = if first == 0 { T::zero() } else { T::one() };
-            general_mat_mul(
-                T::one(),
-                &weight.slice(s![first_row..first_row + rows, first * taps..(first + num_fine) * taps]),
-                &matrix(columns, num_fine * taps, block.len()),
-                beta,
-                &mut matrix_mut(sums, rows, block.len()),
-            );
+    let mut tasks = Vec::new();
+    for (item, y) in y.chunks_mut(coarse_g * g.coarse_len()).enumerate() {
+        for (part, y) in y.chunks_mut(recipe.channels * g.coarse_len()).enumerate() {
+            let mut rest = matrix_mut(y, y.len() / g.coarse_len(), g.coarse_len());
+            for block in Block::tiles(g.coarse(), recipe.block) {
+                // Blocks are consecutive stretches of a plane: see `Recipe::block`.
+                let (y, next) = rest.split_at(Axis(1), block.len());
+                tasks.push(ForwardTask { item, channel: part * recipe.channels, block, y });
+                rest = next;
+            }
         }
-        store(sums, bias.map(|bias| &bias[first_row..first_row + rows]), tile.view);
-    });
+    }
+
+    run_all(
+        tasks,
+        g.multiplications(),
+        workspace(recipe),
+        |columns, ForwardTask { item, channel, block, mut y }| {
+            let (n, group) = (item / g.groups, item % g.groups);
+            let rows = group * coarse_g + channel..group * coarse_g + channel + y.nrows();
+            if let Some(bias) = bias {
+                for (mut y, &bias) in y.rows_mut().into_iter().zip(&bias[rows.clone()]) {
+                    y.fill(bias);
+                }
+            }
+            for first in (0..fine_g).step_by(recipe.reduction) {
+                let num_fine = recipe.reduction.min(fine_g - first);
+                let columns = &mut columns[..num_fine * taps * block.len()];
+                im2col(g, x, n * g.fine_channels + group * fine_g + first, block, columns);
+                // W: rows x (fine, tap); columns: (fine, tap) x positions. Without a bias, the first product overwrites.
+                let beta = if first == 0 && bias.is_none() { T::zero() } else { T::one() };
+                let weight = weight.slice(s![rows.clone(), first * taps..(first + num_fine) * taps]);
+                general_mat_mul(
+                    T::one(),
+                    &weight,
+                    &matrix(columns, num_fine * taps, block.len()),
+                    beta,
+                    &mut y,
+                );
+            }
+        },
+    );
 }
 
 /// A task is some fine channels of one group and batch item, over the whole signal: blocks of coarse positions write
@@ -80,17 +101,17 @@ pub(crate) fn backward_data<T: Element, const N: usize>(
         })
         .collect();
 
-    run_all(tasks, g.multiplications(), workspace(recipe), |scratch, (item, channel, planes)| {
+    run_all(tasks, g.multiplications(), workspace(recipe), |columns, (item, channel, planes)| {
         let (n, group) = (item / g.groups, item % g.groups);
         let num_fine = planes.len() / g.fine_len();
         for (c, plane) in planes.chunks_mut(g.fine_len()).enumerate() {
             plane.fill(bias.map_or(T::zero(), |bias| bias[group * fine_g + channel + c]));
         }
-        let weight =
-            weight.slice(s![group * coarse_g..(group + 1) * coarse_g, channel * taps..(channel + num_fine) * taps]);
+        let weight = weight
+            .slice(s![group * coarse_g..(group + 1) * coarse_g, channel * taps..(channel + num_fine) * taps]);
         for block in Block::tiles(g.coarse(), recipe.block) {
-            let (columns, packed) = scratch.split_at_mut(num_fine * taps * block.len());
-            let y = coarse_matrix(g, y, n * g.coarse_channels + group * coarse_g, block, packed);
+            let columns = &mut columns[..num_fine * taps * block.len()];
+            let y = coarse_matrix(g, y, n * g.coarse_channels + group * coarse_g, block);
             // W^T: (fine, tap) x coarse; y: coarse x positions.
             let mut products = matrix_mut(columns, num_fine * taps, block.len());
             general_mat_mul(T::one(), &weight.t(), &y, T::zero(), &mut products);
@@ -105,24 +126,27 @@ pub(crate) fn backward_weight<T: Element, const N: usize>(
     recipe: &Recipe<N>,
     x: &[T],
     y: &[T],
-    dw: &mut ArrayD<T>,
+    dw: &mut [T],
 ) {
     let (coarse_g, fine_g, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
-    let by_group = vec![g.groups, coarse_g, fine_g * taps];
-    let dw = dw.view_mut().into_shape_with_order(by_group).expect("dw is contiguous and has these elements");
-    let tasks = split(dw, &[1, coarse_g, recipe.channels * taps]);
+    let mut tasks = Vec::new();
+    for (group, dw) in dw.chunks_mut(coarse_g * fine_g * taps).enumerate() {
+        let mut rest = matrix_mut(dw, coarse_g, fine_g * taps);
+        for fine in (0..fine_g).step_by(recipe.channels) {
+            let (dw, next) = rest.split_at(Axis(1), recipe.channels.min(fine_g - fine) * taps);
+            tasks.push((group, fine, dw));
+            rest = next;
+        }
+    }
 
-    run_all(tasks, g.multiplications(), workspace(recipe), |scratch, tile| {
-        let (group, fine) = (tile.origin[0], tile.origin[2] / taps);
-        let rows = tile.view.shape()[2];
-        let mut dw = tile.view.into_shape_with_order((coarse_g, rows)).expect("the first axis has length 1");
-        dw.fill(T::zero());
+    run_all(tasks, g.multiplications(), workspace(recipe), |columns, (group, fine, mut dw)| {
+        let rows = dw.ncols();
         for n in 0..g.batch() {
             for block in Block::tiles(g.coarse(), recipe.block) {
-                let (columns, packed) = scratch.split_at_mut(rows * block.len());
+                let columns = &mut columns[..rows * block.len()];
                 im2col(g, x, n * g.fine_channels + group * fine_g + fine, block, columns);
-                let y = coarse_matrix(g, y, n * g.coarse_channels + group * coarse_g, block, packed);
-                // y: coarse x positions; columns^T: positions x (fine, tap).
+                let y = coarse_matrix(g, y, n * g.coarse_channels + group * coarse_g, block);
+                // y: coarse x positions; columns^T: positions x (fine, tap). dw begins as zeros.
                 general_mat_mul(T::one(), &y, &matrix(columns, rows, block.len()).t(), T::one(), &mut dw);
             }
         }
@@ -162,43 +186,17 @@ fn col2im<T: Element, const N: usize>(g: &Geometry<N>, columns: &[T], block: Blo
     }
 }
 
-/// The planes of one group of the coarse side, from `plane` on, as a matrix of channels by the positions of `block`:
-/// where they lie, or packed into `packed`.
+/// The planes of one group of the coarse side, from `plane` on, as a matrix of channels by the positions of `block`.
 fn coarse_matrix<'a, T: Element, const N: usize>(
     g: &Geometry<N>,
     y: &'a [T],
     plane: usize,
     block: Block<N>,
-    packed: &'a mut [T],
 ) -> ArrayView2<'a, T> {
     let (channels, len) = (g.coarse_per_group(), g.coarse_len());
-    let planes = &y[plane * len..][..channels * len];
-    if !is_packed(g, block.size) {
-        // All axes but the first are whole, so the block is one stretch of each plane.
-        let start = block.start[0] * (len / g.coarse()[0]);
-        return matrix(planes, channels, len).slice_move(s![.., start..start + block.len()]);
-    }
-    let rows = block.len() / block.size[N - 1];
-    for (plane, packed) in planes.chunks(len).zip(packed.chunks_mut(block.len())) {
-        let outer = multi_indices(block.size).step_by(block.size[N - 1]).take(rows);
-        for (index, packed) in outer.zip(packed.chunks_mut(block.size[N - 1])) {
-            let offset = (0..N).fold(0, |at, axis| at * g.coarse()[axis] + block.start[axis] + index[axis]);
-            packed.copy_from_slice(&plane[offset..][..packed.len()]);
-        }
-    }
-    matrix(packed, channels, block.len())
-}
-
-/// Writes `sums`, a row of positions per channel, to its tile, with the bias added.
-fn store<T: Element>(sums: &[T], bias: Option<&[T]>, mut tile: ArrayViewMutD<'_, T>) {
-    let row_len = *tile.shape().last().expect("a tile has axes");
-    let rows_per_channel = sums.len() / tile.shape()[2] / row_len;
-    for (row, (mut target, sums)) in tile.rows_mut().into_iter().zip(sums.chunks(row_len)).enumerate() {
-        let bias = bias.map_or(T::zero(), |bias| bias[row / rows_per_channel]);
-        for (y, &sum) in target.iter_mut().zip(sums) {
-            *y = sum + bias;
-        }
-    }
+    // The block is one stretch of each plane: see `Recipe::block`.
+    let start = (0..N).fold(0, |at, axis| at * g.coarse()[axis] + block.start[axis]);
+    matrix(&y[plane * len..], channels, len).slice_move(s![.., start..start + block.len()])
 }
 
 fn workspace<T: Element, const N: usize>(recipe: &Recipe<N>) -> impl Fn() -> Vec<T> + Send + Sync {
@@ -211,5 +209,6 @@ fn matrix<T>(elements: &[T], rows: usize, columns: usize) -> ArrayView2<'_, T> {
 }
 
 fn matrix_mut<T>(elements: &mut [T], rows: usize, columns: usize) -> ArrayViewMut2<'_, T> {
-    ArrayViewMut2::from_shape((rows, columns), &mut elements[..rows * columns]).expect("exactly as many elements")
+    ArrayViewMut2::from_shape((rows, columns), &mut elements[..rows * columns])
+        .expect("exactly as many elements")
 }

@@ -48,7 +48,8 @@ impl Axis {
     /// rounded up, and 0 where that is negative. So the first `l` at or past fine position `f` is that quotient, for
     /// both ends of the range.
     pub(crate) fn coarse_range(&self, tap: usize, coarse: Range<usize>, fine: Range<usize>) -> Range<usize> {
-        let first_at = |f: usize| (f + self.pad_before).saturating_sub(tap * self.dilation).div_ceil(self.stride);
+        let first_at =
+            |f: usize| (f + self.pad_before).saturating_sub(tap * self.dilation).div_ceil(self.stride);
         let start = first_at(fine.start).max(coarse.start);
         start..first_at(fine.end).min(coarse.end).max(start)
     }
@@ -60,8 +61,7 @@ impl Axis {
 
     /// Whether every tap of every coarse position lies on the fine grid.
     fn is_inside(&self) -> bool {
-        self.pad_before == 0
-            && (self.coarse - 1) * self.stride + (self.taps - 1) * self.dilation < self.fine
+        self.pad_before == 0 && (self.coarse - 1) * self.stride + (self.taps - 1) * self.dilation < self.fine
     }
 }
 
@@ -156,7 +156,8 @@ impl<const N: usize> Options<N> {
             ),
         };
         // Everything below is at most a few of these sums, so i128 can't overflow once they fit an isize.
-        let kernel_span = dilation.checked_mul(taps - 1).and_then(|span| span.checked_add(1)).ok_or_else(overflow)?;
+        let kernel_span =
+            dilation.checked_mul(taps - 1).and_then(|span| span.checked_add(1)).ok_or_else(overflow)?;
         let (before, after) = match self.padding {
             Padding::Explicit(pairs) => pairs[axis],
             Padding::Valid | Padding::Same => (0, 0),

@@ -127,7 +127,12 @@ impl<const N: usize> Options<N> {
             self.validate_output_padding(axis)?;
         }
         if self.kind == Kind::Conv && self.output_size.is_some() {
-            return Err(refused("output_size", None, "given", "none on a convolution that is not transposed"));
+            return Err(refused(
+                "output_size",
+                None,
+                "given",
+                "none on a convolution that is not transposed",
+            ));
         }
         Ok(())
     }

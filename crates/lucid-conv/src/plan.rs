@@ -57,7 +57,8 @@ impl Algorithm {
 pub struct Recipe<const N: usize> {
     /// The algorithm.
     pub algorithm: Algorithm,
-    /// Coarse positions handled at a time, per axis.
+    /// Coarse positions handled at a time, per axis: always one stretch of the row-major grid, as only one axis is cut
+    /// and those before it are 1.
     pub block: [usize; N],
     /// Channels of the result per task: coarse ones for [`Pass::Forward`], fine ones otherwise.
     pub channels: usize,
@@ -176,24 +177,16 @@ impl<const N: usize> Recipe<N> {
                     geometry.coarse().iter().zip(block).map(|(size, block)| size.div_ceil(block)).product();
                 let channels = share(coarse, independent.saturating_mul(blocks), MIN_ROWS).min(MAX_CHANNELS);
                 let reduction = fitting.min(fine);
-                let workspace_len = positions * (channels + reduction * taps);
+                let workspace_len = reduction * taps * positions;
                 Recipe { algorithm, block, channels, reduction, workspace_len }
             }
             Pass::BackwardData | Pass::BackwardWeight => {
                 let channels = share(fine, independent, MIN_ROWS.div_ceil(taps)).min(fitting);
-                let rows = channels * taps;
-                let packed = if is_packed(geometry, block) { coarse * positions } else { 0 };
-                let workspace_len = rows * positions + packed;
+                let workspace_len = channels * taps * positions;
                 Recipe { algorithm, block, channels, reduction: 0, workspace_len }
             }
         }
     }
-}
-
-/// Whether the coarse positions of `block` must be copied to lie in one row per channel: not when the block spans all
-/// axes but the first.
-pub(crate) fn is_packed<const N: usize>(geometry: &Geometry<N>, block: [usize; N]) -> bool {
-    block[1..] != geometry.coarse()[1..]
 }
 
 /// Channels per task when `independent` tasks exist already: all of them, or as few as make [`TASKS`] tasks.
@@ -201,11 +194,15 @@ fn share(channels: usize, independent: usize, least: usize) -> usize {
     channels.div_ceil(TASKS.div_ceil(independent)).max(least).min(channels)
 }
 
-/// A box of about `len` positions of a grid, whole rows first.
+/// A box of at most `len` positions that cuts a grid into parts as equal as can be, whole rows first.
+///
+/// An axis of more than `left` positions is cut into n >= 2 parts of more than left (n - 1) / n >= left / 2 positions
+/// => `left / block[axis]` is 1 => all axes before it have 1 => the box is one stretch of the grid.
 fn block_of<const N: usize>(len: usize, size: [usize; N]) -> [usize; N] {
-    let (mut block, mut left) = (size, len);
+    let (mut block, mut left) = (size, len.max(1));
     for axis in (0..N).rev() {
-        block[axis] = size[axis].min(left.max(1));
+        let parts = size[axis].div_ceil(left);
+        block[axis] = size[axis].div_ceil(parts);
         left /= block[axis];
     }
     block

@@ -105,7 +105,9 @@ impl<const N: usize> Plan<N> {
         let mut y = ArrayD::zeros(g.coarse_shape());
         let recipe = self.exact_recipe(Pass::Forward, w);
         match recipe.algorithm {
-            Algorithm::Im2col | Algorithm::Col2im => columns::forward(g, &recipe, x, w, b, &mut y),
+            Algorithm::Im2col | Algorithm::Col2im => {
+                columns::forward(g, &recipe, x, w, b, elements_mut(&mut y))
+            }
             Algorithm::Direct => direct::forward(g, &recipe, x, w, b, elements_mut(&mut y)),
         }
         Ok(y)
@@ -161,7 +163,9 @@ impl<const N: usize> Plan<N> {
         let mut dw = ArrayD::zeros(g.weight_shape());
         let recipe = self.exact_recipe(Pass::BackwardWeight, y);
         match recipe.algorithm {
-            Algorithm::Im2col | Algorithm::Col2im => columns::backward_weight(g, &recipe, x, y, &mut dw),
+            Algorithm::Im2col | Algorithm::Col2im => {
+                columns::backward_weight(g, &recipe, x, y, elements_mut(&mut dw))
+            }
             Algorithm::Direct => direct::backward_weight(g, &recipe, x, y, elements_mut(&mut dw)),
         }
         Ok(dw)

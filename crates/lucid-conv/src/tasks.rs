@@ -3,78 +3,65 @@
 //! Which tasks there are depends on the geometry alone and no sum is ever split over tasks, so the same bits come out
 //! for any number of threads.
 
-use ndarray::{ArrayViewMutD, Axis};
-use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 /// Below this many multiplications a pass runs on the calling thread: handing tasks over costs some microseconds.
 const PARALLEL_MULTIPLICATIONS: f64 = 50_000.0;
 
-/// A part of an array, and the index of its first element.
-pub(crate) struct Tile<'a, T> {
-    pub(crate) origin: Vec<usize>,
-    pub(crate) view: ArrayViewMutD<'a, T>,
-}
-
-/// Cuts `view` into tiles of at most `size[axis]` elements along each axis.
-pub(crate) fn split<'a, T>(view: ArrayViewMutD<'a, T>, size: &[usize]) -> Vec<Tile<'a, T>> {
-    let mut tiles = vec![Tile { origin: vec![0; view.ndim()], view }];
-    for (axis, &size) in size.iter().enumerate() {
-        tiles = tiles.into_iter().flat_map(|tile| cut(tile, axis, size)).collect();
-    }
-    tiles
-}
-
-fn cut<'a, T>(mut tile: Tile<'a, T>, axis: usize, size: usize) -> Vec<Tile<'a, T>> {
-    let mut parts = Vec::with_capacity(tile.view.shape()[axis].div_ceil(size));
-    while tile.view.shape()[axis] > size {
-        let (head, rest) = tile.view.split_at(Axis(axis), size);
-        let mut next = tile.origin.clone();
-        next[axis] += size;
-        parts.push(Tile { origin: tile.origin, view: head });
-        tile = Tile { origin: next, view: rest };
-    }
-    if !tile.view.is_empty() {
-        parts.push(tile);
-    }
-    parts
-}
-
 /// Runs every task, on all threads of the current `rayon` pool where `multiplications` make that worth it. `scratch`
-/// makes a thread's own workspace.
+/// makes a thread's own workspace: one per thread, however many tasks it takes.
 pub(crate) fn run_all<K: Send, S>(
     tasks: Vec<K>,
     multiplications: f64,
-    scratch: impl Fn() -> S + Send + Sync,
-    run: impl Fn(&mut S, K) + Send + Sync,
+    scratch: impl Fn() -> S + Sync,
+    run: impl Fn(&mut S, K) + Sync,
 ) {
+    let mut num_threads = 1;
     if tasks.len() > 1 && multiplications > PARALLEL_MULTIPLICATIONS {
-        tasks.into_par_iter().for_each_init(scratch, run);
-    } else {
-        let mut own = scratch();
-        for task in tasks {
-            run(&mut own, task);
-        }
+        num_threads = rayon::current_num_threads().min(tasks.len());
     }
+    let queue = Mutex::new(tasks.into_iter());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        // A thread that comes when all is taken needs no workspace.
+        let Some(first) = next() else { return };
+        let mut own = scratch();
+        let mut task = Some(first);
+        while let Some(taken) = task {
+            run(&mut own, taken);
+            task = next();
+        }
+    };
+    if num_threads == 1 {
+        return work();
+    }
+    rayon::scope(|scope| {
+        for _ in 1..num_threads {
+            scope.spawn(|_| work());
+        }
+        work();
+    });
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
-    use ndarray::ArrayD;
 
     #[test]
-    fn tiles_cover_every_element_once() {
-        let mut array = ArrayD::<f64>::zeros(vec![3, 5, 7]);
-        let tiles = split(array.view_mut(), &[2, 2, 7]);
-        assert_eq!(tiles.len(), 2 * 3);
-        for mut tile in tiles {
-            assert!(tile.view.shape().iter().zip([2, 2, 7]).all(|(&len, max)| len <= max));
-            let origin = tile.origin.clone();
-            for (index, value) in tile.view.indexed_iter_mut() {
-                let at: Vec<usize> = (0..3).map(|axis| origin[axis] + index[axis]).collect();
-                *value += (1 + at[2] + 7 * (at[1] + 5 * at[0])) as f64;
-            }
+    fn every_task_runs_once_and_a_thread_has_one_scratch() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        for multiplications in [0.0, f64::INFINITY] {
+            let made = AtomicUsize::new(0);
+            let mut results = vec![0; 50];
+            pool.install(|| {
+                let tasks: Vec<_> = results.iter_mut().enumerate().collect();
+                let scratch = || made.fetch_add(1, Ordering::Relaxed);
+                run_all(tasks, multiplications, scratch, |_, (i, result)| *result += i + 1);
+            });
+            assert!(results.into_iter().eq(1..=50));
+            assert!((1..=3).contains(&made.into_inner()));
         }
-        assert!(array.iter().enumerate().all(|(i, &value)| value == (i + 1) as f64));
     }
 }
