@@ -4,9 +4,7 @@
 //! padding and `output_size` matter only here, while the two sizes are worked out; no kernel sees them. All
 //! validation happens in [`Options::resolve`].
 
-use std::ops::Range;
-
-use crate::axes::Padding;
+use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::options::{Kind, Options, at_least_one, refused};
 
@@ -28,41 +26,6 @@ pub struct Geometry<const N: usize> {
     pub(crate) coarse_channels: usize,
     pub(crate) fine_channels: usize,
     pub(crate) axes: [Axis; N],
-}
-
-/// The link of the two grids along one spatial axis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Axis {
-    pub(crate) fine: usize,
-    pub(crate) coarse: usize,
-    pub(crate) taps: usize,
-    pub(crate) stride: usize,
-    pub(crate) dilation: usize,
-    pub(crate) pad_before: usize,
-}
-
-impl Axis {
-    /// The coarse positions within `coarse` that tap number `tap` links to a fine position within `fine`.
-    ///
-    /// `l * stride + tap * dilation - pad_before >= f`  =>  `l >= (f + pad_before - tap * dilation) / stride`,
-    /// rounded up, and 0 where that is negative. So the first `l` at or past fine position `f` is that quotient, for
-    /// both ends of the range.
-    pub(crate) fn coarse_range(&self, tap: usize, coarse: Range<usize>, fine: Range<usize>) -> Range<usize> {
-        let first_at =
-            |f: usize| (f + self.pad_before).saturating_sub(tap * self.dilation).div_ceil(self.stride);
-        let start = first_at(fine.start).max(coarse.start);
-        start..first_at(fine.end).min(coarse.end).max(start)
-    }
-
-    /// The fine position that `tap` links to coarse position `l`, where [`coarse_range`](Self::coarse_range) holds `l`.
-    pub(crate) fn fine_at(&self, l: usize, tap: usize) -> usize {
-        l * self.stride + tap * self.dilation - self.pad_before
-    }
-
-    /// Whether every tap of every coarse position lies on the fine grid.
-    fn is_inside(&self) -> bool {
-        self.pad_before == 0 && (self.coarse - 1) * self.stride + (self.taps - 1) * self.dilation < self.fine
-    }
 }
 
 impl<const N: usize> Options<N> {
@@ -143,88 +106,6 @@ impl<const N: usize> Options<N> {
         }
         Ok((w[0], fine_channels))
     }
-
-    fn resolve_axis(&self, axis: usize, length: usize, taps: usize) -> Result<Axis> {
-        at_least_one("input length", Some(axis), length)?;
-        at_least_one("kernel_size", Some(axis), taps)?;
-        let (stride, dilation) = (self.stride[axis], self.dilation[axis]);
-        let overflow = || Error::Overflow {
-            quantity: "a spatial axis",
-            given: format!(
-                "axis {axis}: length {length}, kernel_size {taps}, stride {stride}, dilation {dilation}, padding {:?}",
-                self.padding
-            ),
-        };
-        // Everything below is at most a few of these sums, so i128 can't overflow once they fit an isize.
-        let kernel_span =
-            dilation.checked_mul(taps - 1).and_then(|span| span.checked_add(1)).ok_or_else(overflow)?;
-        let (before, after) = match self.padding {
-            Padding::Explicit(pairs) => pairs[axis],
-            Padding::Valid | Padding::Same => (0, 0),
-        };
-        let total = before.checked_add(after).ok_or_else(overflow)?;
-        let (fine, coarse, pad_before) = match self.kind {
-            Kind::Conv => {
-                let padded = length.checked_add(total).ok_or_else(overflow)?;
-                if self.padding == Padding::Same {
-                    let coarse = length.div_ceil(stride);
-                    let span = ((coarse - 1).checked_mul(stride))
-                        .and_then(|start| start.checked_add(kernel_span))
-                        .ok_or_else(overflow)?;
-                    (length, coarse, span.saturating_sub(length) / 2)
-                } else if padded < kernel_span {
-                    let formula = format!(
-                        "floor(({length} + {before} + {after} - {dilation} * ({taps} - 1) - 1) / {stride}) + 1"
-                    );
-                    return Err(Error::EmptyOutput { axis, formula });
-                } else {
-                    (length, (padded - kernel_span) / stride + 1, before)
-                }
-            }
-            Kind::ConvTranspose => {
-                let full = ((length - 1).checked_mul(stride))
-                    .and_then(|start| start.checked_add(kernel_span))
-                    .ok_or_else(overflow)?;
-                if self.padding == Padding::Same {
-                    let fine = length.checked_mul(stride).ok_or_else(overflow)?;
-                    self.check_output_size(axis, fine as i128, fine as i128)?;
-                    (fine, length, full.saturating_sub(fine) / 2)
-                } else {
-                    let cropped = full as i128 - total as i128;
-                    let longest = cropped + stride.max(dilation) as i128 - 1;
-                    self.check_output_size(axis, cropped, longest)?;
-                    let fine = match self.output_size {
-                        Some(size) => size[axis] as i128,
-                        None => cropped + self.output_padding[axis] as i128,
-                    };
-                    if fine < 1 {
-                        let formula = format!(
-                            "({length} - 1) * {stride} - {before} - {after} + {dilation} * ({taps} - 1) + {} + 1",
-                            self.output_padding[axis]
-                        );
-                        return Err(Error::EmptyOutput { axis, formula });
-                    }
-                    (usize::try_from(fine).map_err(|_| overflow())?, length, before)
-                }
-            }
-        };
-        // The largest number that `coarse_range` and `fine_at` form from these.
-        let reach = fine as i128 + total as i128 + (coarse as i128) * (stride as i128) + kernel_span as i128;
-        if reach > isize::MAX as i128 {
-            return Err(overflow());
-        }
-        Ok(Axis { fine, coarse, taps, stride, dilation, pad_before })
-    }
-
-    fn check_output_size(&self, axis: usize, shortest: i128, longest: i128) -> Result<()> {
-        let Some(size) = self.output_size else { return Ok(()) };
-        let given = size[axis];
-        if (shortest.max(1)..=longest).contains(&(given as i128)) {
-            return Ok(());
-        }
-        let shown = |bound: i128| usize::try_from(bound).unwrap_or(0);
-        Err(Error::OutputSize { axis, given, min: shown(shortest.max(1)), max: shown(longest) })
-    }
 }
 
 impl<const N: usize> Geometry<N> {
@@ -280,6 +161,24 @@ impl<const N: usize> Geometry<N> {
         sizes.into_iter().chain(self.coarse()).chain(self.taps()).map(|size| size as f64).product()
     }
 
+    /// How many positions `(before, after)` the fine grid, per axis, taps reach: what a padding other than zeros has to
+    /// supply.
+    ///
+    /// ```
+    /// use lucid_conv::{Options, Padding, Shapes};
+    ///
+    /// let options = Options::<1>::conv().stride(2).padding(Padding::Same);
+    /// let geometry = options.resolve(Shapes { x: &[1, 1, 6], w: &[1, 1, 3] })?;
+    /// assert_eq!(geometry.overhang(), [(0, 1)]);
+    /// # Ok::<(), lucid_conv::Error>(())
+    /// ```
+    pub fn overhang(&self) -> [(usize, usize); N] {
+        self.axes.map(|axis| {
+            let end = (axis.coarse - 1) * axis.stride + (axis.taps - 1) * axis.dilation + 1;
+            (axis.pad_before, end.saturating_sub(axis.fine + axis.pad_before))
+        })
+    }
+
     pub(crate) fn fine(&self) -> [usize; N] {
         self.axes.map(|axis| axis.fine)
     }
@@ -329,37 +228,5 @@ pub(crate) fn checked_len(quantity: &'static str, shape: &[usize]) -> Result<usi
     match len {
         Some(len) if len <= isize::MAX as usize / (2 * size_of::<f64>()) => Ok(len),
         _ => Err(Error::Overflow { quantity, given: format!("shape {shape:?}") }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn coarse_range_is_what_a_search_finds() {
-        for stride in 1..4 {
-            for dilation in 1..4 {
-                for pad_before in 0..5 {
-                    let axis = Axis { fine: 9, coarse: 6, taps: 3, stride, dilation, pad_before };
-                    for tap in 0..3 {
-                        for fine in [0..9, 2..7, 4..4] {
-                            for coarse in [0..6, 1..4] {
-                                let found: Vec<usize> = coarse
-                                    .clone()
-                                    .filter(|l| {
-                                        (l * stride + tap * dilation)
-                                            .checked_sub(pad_before)
-                                            .is_some_and(|f| fine.contains(&f))
-                                    })
-                                    .collect();
-                                let range = axis.coarse_range(tap, coarse, fine.clone());
-                                assert_eq!(range.collect::<Vec<_>>(), found, "{axis:?} {tap}");
-                            }
-                        }
-                    }
-                }
-            }
-        }
     }
 }

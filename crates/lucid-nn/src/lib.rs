@@ -1,1 +1,21 @@
-//! Skeleton.
+#![doc = include_str!("../README.md")]
+
+extern crate self as lucid_nn;
+
+mod error;
+mod init;
+mod layers;
+mod module;
+
+pub use error::{Error, Misshapen, Result};
+pub use init::uniform_fan_in;
+pub use layers::{
+    Conv, Conv1d, Conv2d, Conv3d, ConvBuilder, ConvConfig, ConvTranspose, ConvTranspose1d, ConvTranspose2d,
+    ConvTranspose3d, ConvTransposeBuilder, ConvTransposeConfig, Dropout, Elu, Flatten, Gelu, LeakyRelu,
+    Linear, LogSoftmax, PaddingMode, Relu, Sequential, Sigmoid, Silu, Softmax, Softplus, Tanh,
+};
+pub use lucid_autograd::{self, Element, Var};
+pub use lucid_conv::{Axes, Padding};
+pub use lucid_nn_derive::Module;
+pub use lucid_tensor::Tensor;
+pub use module::{Forward, Module, Path};

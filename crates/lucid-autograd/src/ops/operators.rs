@@ -1,0 +1,52 @@
+//! `+ - * /` between variables, whose shapes may not fit, and with numbers, which always do.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use crate::element::Element;
+use crate::error::Result;
+use crate::var::Var;
+
+macro_rules! operator {
+    ($trait:ident, $method:ident, |$x:ident, $number:ident| $with_number:expr) => {
+        impl<T: Element> $trait<&Var<T>> for &Var<T> {
+            type Output = Result<Var<T>>;
+            fn $method(self, other: &Var<T>) -> Result<Var<T>> {
+                Var::$method(self, other)
+            }
+        }
+
+        impl<T: Element> $trait<T> for &Var<T> {
+            type Output = Var<T>;
+            fn $method(self, $number: T) -> Var<T> {
+                let $x = self;
+                $with_number
+            }
+        }
+
+        impl<T: Element> $trait<T> for Var<T> {
+            type Output = Var<T>;
+            fn $method(self, number: T) -> Var<T> {
+                $trait::$method(&self, number)
+            }
+        }
+    };
+}
+
+operator!(Add, add, |x, number| x.affine(T::one(), number));
+operator!(Sub, sub, |x, number| x.affine(T::one(), -number));
+operator!(Mul, mul, |x, number| x.affine(number, T::zero()));
+operator!(Div, div, |x, number| x.affine(T::one() / number, T::zero()));
+
+impl<T: Element> Neg for &Var<T> {
+    type Output = Var<T>;
+    fn neg(self) -> Var<T> {
+        self.affine(-T::one(), T::zero())
+    }
+}
+
+impl<T: Element> Neg for Var<T> {
+    type Output = Var<T>;
+    fn neg(self) -> Var<T> {
+        -&self
+    }
+}

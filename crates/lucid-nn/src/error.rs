@@ -1,0 +1,94 @@
+//! What can go wrong in building, running, training and storing modules.
+
+use std::path::PathBuf;
+
+/// A mistake in a module's options or input, or a file that can't be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An operation that was given shapes or options that don't fit.
+    #[error(transparent)]
+    Autograd(#[from] lucid_autograd::Error),
+
+    /// A parameter outside its range.
+    #[error("{parameter} = {given} is refused: accepted is {accepted}")]
+    Parameter {
+        /// The parameter's name.
+        parameter: &'static str,
+        /// The value given.
+        given: String,
+        /// What would be accepted.
+        accepted: String,
+    },
+
+    /// A state dict that does not fit the module.
+    #[error("the state dict does not fit:{}", describe_mismatch(missing, unexpected, misshapen))]
+    StateDict {
+        /// Names that the module has and the state dict lacks.
+        missing: Vec<String>,
+        /// Names that the state dict has and the module lacks.
+        unexpected: Vec<String>,
+        /// Names that both have with different shapes.
+        misshapen: Vec<Misshapen>,
+    },
+
+    /// A file that could not be read or written.
+    #[error("{action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+
+    /// A file that is not what it should be.
+    #[error("{} is not a state dict that can be read: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A tensor that a state dict has in another shape than the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misshapen {
+    /// The tensor's name.
+    pub name: String,
+    /// The shape in the state dict.
+    pub given: Vec<usize>,
+    /// The shape in the module.
+    pub expected: Vec<usize>,
+}
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<lucid_tensor::Error> for Error {
+    fn from(error: lucid_tensor::Error) -> Self {
+        Error::Autograd(error.into())
+    }
+}
+
+impl From<lucid_conv::Error> for Error {
+    fn from(error: lucid_conv::Error) -> Self {
+        Error::Autograd(error.into())
+    }
+}
+
+fn describe_mismatch(missing: &[String], unexpected: &[String], misshapen: &[Misshapen]) -> String {
+    let mut text = String::new();
+    if !missing.is_empty() {
+        text += &format!(" missing {};", missing.join(", "));
+    }
+    if !unexpected.is_empty() {
+        text += &format!(" unexpected {};", unexpected.join(", "));
+    }
+    for Misshapen { name, given, expected } in misshapen {
+        text += &format!(" {name} has shape {given:?} but the module's is {expected:?};");
+    }
+    text.trim_end_matches(';').to_string()
+}

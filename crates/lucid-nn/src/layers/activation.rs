@@ -1,0 +1,140 @@
+//! The activations as layers, so that they can be part of a sequence.
+
+use lucid_autograd::{Element, Var};
+use serde::{Deserialize, Serialize};
+
+use super::no_parameters;
+use crate::error::Result;
+use crate::module::Forward;
+
+/// A layer that applies a function of [`Var`] and has no parameters.
+macro_rules! activation {
+    ($name:ident, |$layer:ident, $x:ident| $forward:expr) => {
+        no_parameters!($name);
+
+        impl<T: Element> Forward<T> for $name {
+            fn forward(&self, $x: &Var<T>) -> Result<Var<T>> {
+                let $layer = self;
+                Ok($forward)
+            }
+        }
+    };
+}
+
+fn number<T: Element>(value: f64) -> T {
+    <T as lucid_tensor::Element>::from_f64(value)
+}
+
+/// `max(x, 0)`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Relu;
+
+activation!(Relu, |_layer, x| x.relu());
+
+/// The hyperbolic tangent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tanh;
+
+activation!(Tanh, |_layer, x| x.tanh());
+
+/// `1 / (1 + e^-x)`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sigmoid;
+
+activation!(Sigmoid, |_layer, x| x.sigmoid());
+
+/// `x sigmoid(x)`, also called swish.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Silu;
+
+activation!(Silu, |_layer, x| x.silu());
+
+/// `x Phi(x)` with `Phi` the normal distribution function, or its approximation by tanh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gelu {
+    /// Whether the approximation is used; not by default.
+    pub tanh: bool,
+}
+
+activation!(Gelu, |layer, x| if layer.tanh { x.gelu_tanh()? } else { x.gelu()? });
+
+/// `x` above 0, `slope x` elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeakyRelu {
+    /// What numbers below 0 are multiplied with; 0.01 by default.
+    pub slope: f64,
+}
+
+impl Default for LeakyRelu {
+    fn default() -> Self {
+        LeakyRelu { slope: 0.01 }
+    }
+}
+
+activation!(LeakyRelu, |layer, x| x.leaky_relu(number(layer.slope)));
+
+/// `x` above 0, `alpha (e^x - 1)` elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Elu {
+    /// The value approached far below 0, negated; 1 by default.
+    pub alpha: f64,
+}
+
+impl Default for Elu {
+    fn default() -> Self {
+        Elu { alpha: 1.0 }
+    }
+}
+
+activation!(Elu, |layer, x| x.elu(number(layer.alpha)));
+
+/// `ln(1 + e^(beta x)) / beta`
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Softplus {
+    /// How sharp the bend at 0 is; 1 by default.
+    pub beta: f64,
+}
+
+impl Default for Softplus {
+    fn default() -> Self {
+        Softplus { beta: 1.0 }
+    }
+}
+
+activation!(Softplus, |layer, x| x.softplus(number(layer.beta)));
+
+/// `e^x / sum(e^x)` along an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Softmax {
+    /// The axis; 1, the channels, by default.
+    pub axis: usize,
+}
+
+impl Default for Softmax {
+    fn default() -> Self {
+        Softmax { axis: 1 }
+    }
+}
+
+activation!(Softmax, |layer, x| x.softmax(layer.axis)?);
+
+/// The logarithm of [`Softmax`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSoftmax {
+    /// The axis; 1, the channels, by default.
+    pub axis: usize,
+}
+
+impl Default for LogSoftmax {
+    fn default() -> Self {
+        LogSoftmax { axis: 1 }
+    }
+}
+
+activation!(LogSoftmax, |layer, x| x.log_softmax(layer.axis)?);
