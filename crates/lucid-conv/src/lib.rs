@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod axes;
+mod axis;
 mod columns;
 mod direct;
 mod error;

@@ -58,6 +58,8 @@ impl<const N: usize> Plan<N> {
         w: ArrayView<'_, T, E>,
         b: Option<ArrayView1<'_, T>>,
     ) -> Result<ArrayD<T>> {
+        let x = expect_shape("x", x, &self.geometry().x_shape())?;
+        let w = expect_shape("w", w, &self.geometry().weight_shape())?;
         match self.geometry().kind() {
             Kind::Conv => self.forward(x, w, b),
             Kind::ConvTranspose => self.backward_data(x, w, b),
@@ -74,6 +76,9 @@ impl<const N: usize> Plan<N> {
         w: ArrayView<'_, T, E>,
         dy: ArrayView<'_, T, F>,
     ) -> Result<Gradients<T>> {
+        let x = expect_shape("x", x, &self.geometry().x_shape())?;
+        let w = expect_shape("w", w, &self.geometry().weight_shape())?;
+        let dy = expect_shape("dy", dy, &self.geometry().y_shape())?;
         let db = self.backward_bias(dy.view())?;
         let (dx, dw) = match self.geometry().kind() {
             Kind::Conv => (self.backward_data(dy.view(), w, None)?, self.backward_weight(x, dy)?),
@@ -186,11 +191,15 @@ impl<const N: usize> Plan<N> {
     /// be left out rather than multiplied.
     fn exact_recipe<T: Element>(&self, pass: Pass, other: &[T]) -> Recipe<N> {
         let recipe = *self.recipe(pass);
-        let exact = recipe.algorithm == Algorithm::Direct
-            || self.geometry().is_inside()
-            || other.iter().all(|value| value.is_finite());
+        let exact = recipe.algorithm == Algorithm::Direct || self.geometry().is_inside() || all_finite(other);
         if exact { recipe } else { Recipe::direct(self.geometry()) }
     }
+}
+
+/// Whether no value is NaN or infinite. Stops between chunks only, so that the inside of one vectorises: a large weight
+/// takes as long to look through as to read.
+fn all_finite<T: Element>(values: &[T]) -> bool {
+    values.chunks(1024).all(|chunk| chunk.iter().fold(true, |finite, value| finite & value.is_finite()))
 }
 
 fn expect_shape<'a, T, D: Dimension>(
