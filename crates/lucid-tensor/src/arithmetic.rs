@@ -87,14 +87,17 @@ impl<T: Element> Tensor<T> {
     }
 }
 
-/// The larger of two, NaN if either is. A comparison with NaN is false, so only NaN on the left needs a test.
+/// The larger of two, NaN if either is. A comparison with NaN is false, so only NaN on the left needs a test;
+/// it is made apart from the comparison so that both become instructions without a branch.
 pub(crate) fn larger<T: Element>(x: T, y: T) -> T {
-    if x > y || x.is_nan() { x } else { y }
+    let larger = if x > y { x } else { y };
+    if x.is_nan() { x } else { larger }
 }
 
 /// The smaller of two, NaN if either is.
 pub(crate) fn smaller<T: Element>(x: T, y: T) -> T {
-    if x < y || x.is_nan() { x } else { y }
+    let smaller = if x < y { x } else { y };
+    if x.is_nan() { x } else { smaller }
 }
 
 #[cfg(test)]

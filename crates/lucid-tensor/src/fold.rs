@@ -6,7 +6,11 @@
 
 use rayon::prelude::*;
 
-use crate::{element::Element, shape::Span, walk::PARALLEL_LEN};
+use crate::{
+    element::Element,
+    shape::Span,
+    walk::{GRAIN, PARALLEL_LEN},
+};
 
 /// Ranges of at most this many elements are folded without halving.
 const LEAF_LEN: usize = 1024;
@@ -41,7 +45,8 @@ pub(crate) fn fold_axis<T: Element>(
         if x.len() < PARALLEL_LEN {
             out.iter_mut().zip(x.chunks_exact(len)).for_each(fold);
         } else {
-            out.par_iter_mut().zip(x.par_chunks_exact(len)).for_each(fold);
+            let sums = out.par_iter_mut().zip(x.par_chunks_exact(len));
+            sums.with_min_len(GRAIN.div_ceil(len)).for_each(fold);
         }
         return;
     }
@@ -57,7 +62,7 @@ pub(crate) fn fold_axis<T: Element>(
         x.chunks_exact(len * inner).zip(out.chunks_exact_mut(inner)).for_each(|(x, out)| fold_block(x, out));
     } else {
         let blocks = x.par_chunks_exact(len * inner).zip(out.par_chunks_exact_mut(inner));
-        blocks.for_each(|(x, out)| fold_block(x, out));
+        blocks.with_min_len(GRAIN.div_ceil(len * inner)).for_each(|(x, out)| fold_block(x, out));
     }
 }
 

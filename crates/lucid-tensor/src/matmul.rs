@@ -15,11 +15,15 @@ use crate::{
     tensor::Tensor,
 };
 
-/// Rows of a tile. Each tile packs its columns of the second operand anew, which costs one part in this many.
-const TILE_ROWS: usize = 256;
+/// Rows and columns of a tile of a large result. Packing the operands of a tile costs as much as some forty
+/// multiplications for each of their elements, which are used this many times.
+const LARGE_TILE: usize = 512;
 
-/// Columns of a tile.
-const TILE_COLUMNS: usize = 1024;
+/// Rows and columns of a tile where large ones would leave threads without work.
+const SMALL_TILE: usize = 256;
+
+/// Results of at least this many elements are cut into large tiles.
+const LARGE_RESULT: usize = 4 * LARGE_TILE * LARGE_TILE;
 
 /// Products of fewer multiplications than this run on the calling thread.
 const PARALLEL_MULTIPLICATIONS: usize = 1 << 18;
@@ -68,21 +72,15 @@ impl<T: Element> Tensor<T> {
         let mut out = filled(&shape, T::zero())?;
         // No multiplication to do, or no element to write => zeros are the result.
         if k != 0 && !out.is_empty() {
-            let a = a.broadcast_view(&[batch.as_slice(), &[m, k]].concat())?;
-            let b = b.broadcast_view(&[batch.as_slice(), &[k, n]].concat())?;
-            let mut tiles = Vec::new();
-            for (index, c) in out.chunks_exact_mut(m * n).enumerate() {
-                let c = ArrayViewMut2::from_shape((m, n), c).expect("a chunk is one matrix of the result");
-                push_tiles(matrix(&a, &batch, index), matrix(&b, &batch, index), c, &mut tiles);
-            }
-            let run = |tile: Tile<'_, '_, T>| {
-                let Tile { a, b, mut c } = tile;
-                general_mat_mul(T::one(), &a, &b, T::zero(), &mut c);
-            };
-            if shape.iter().fold(k, |product, &len| product.saturating_mul(len)) < PARALLEL_MULTIPLICATIONS {
-                tiles.into_iter().for_each(run);
+            if b.len() == k * n && a.as_slice().is_some() && a.len() / k == out.len() / n {
+                // One matrix on the right serves all of the left, whose batches are then one tall matrix.
+                let rows = a.len() / k;
+                let b = matrix(&b.view(), b_batch, 0).into_dyn();
+                multiply(&a.reshape([rows, k])?.view(), &b, &[], [rows, k, n], &mut out);
             } else {
-                tiles.into_par_iter().for_each(run);
+                let a = a.broadcast_view(&[batch.as_slice(), &[m, k]].concat())?;
+                let b = b.broadcast_view(&[batch.as_slice(), &[k, n]].concat())?;
+                multiply(&a, &b, &batch, [m, k, n], &mut out);
             }
         }
         let mut product = Self::assemble(&shape, out);
@@ -93,6 +91,33 @@ impl<T: Element> Tensor<T> {
             product = product.squeeze(batch.len())?;
         }
         Ok(product)
+    }
+}
+
+/// `c[i] = a[i] b[i]` for every index `i` into the axes of lengths `batch`; `a` is `[batch.., m, k]`, `b`
+/// `[batch.., k, n]` and `c` holds the zeros of `[batch.., m, n]` in row-major order. No length is 0.
+fn multiply<T: Element>(
+    a: &ArrayViewD<'_, T>,
+    b: &ArrayViewD<'_, T>,
+    batch: &[usize],
+    [m, k, n]: [usize; 3],
+    c: &mut [T],
+) {
+    let tile_len = if c.len() >= LARGE_RESULT { LARGE_TILE } else { SMALL_TILE };
+    let num_multiplications = c.len().saturating_mul(k);
+    let mut tiles = Vec::new();
+    for (index, c) in c.chunks_exact_mut(m * n).enumerate() {
+        let c = ArrayViewMut2::from_shape((m, n), c).expect("a chunk is one matrix of the result");
+        push_tiles(matrix(a, batch, index), matrix(b, batch, index), c, tile_len, &mut tiles);
+    }
+    let run = |tile: Tile<'_, '_, T>| {
+        let Tile { a, b, mut c } = tile;
+        general_mat_mul(T::one(), &a, &b, T::zero(), &mut c);
+    };
+    if num_multiplications < PARALLEL_MULTIPLICATIONS {
+        tiles.into_iter().for_each(run);
+    } else {
+        tiles.into_par_iter().for_each(run);
     }
 }
 
@@ -107,16 +132,17 @@ fn push_tiles<'x, 'c, T>(
     mut a: ArrayView2<'x, T>,
     b: ArrayView2<'x, T>,
     mut c: ArrayViewMut2<'c, T>,
+    tile_len: usize,
     tiles: &mut Vec<Tile<'x, 'c, T>>,
 ) {
     while c.nrows() > 0 {
-        let rows = c.nrows().min(TILE_ROWS);
+        let rows = c.nrows().min(tile_len);
         let (a_rows, a_rest) = a.split_at(Axis(0), rows);
         let (mut c_rows, c_rest) = c.split_at(Axis(0), rows);
         (a, c) = (a_rest, c_rest);
         let mut b = b;
         while c_rows.ncols() > 0 {
-            let columns = c_rows.ncols().min(TILE_COLUMNS);
+            let columns = c_rows.ncols().min(tile_len);
             let (b_tile, b_rest) = b.split_at(Axis(1), columns);
             let (c_tile, c_right) = c_rows.split_at(Axis(1), columns);
             (b, c_rows) = (b_rest, c_right);

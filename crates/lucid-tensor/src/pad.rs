@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What a padded position holds.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum PadMode<T> {
     /// This value.
@@ -21,7 +21,6 @@ pub enum PadMode<T> {
     /// The padding must be shorter than the axis.
     Reflect,
     /// The element at the edge: `1 1 | 1 2 3 | 3 3`. The axis must not be empty.
-    #[default]
     Replicate,
     /// The elements from the other end: `2 3 | 1 2 3 | 1 2`. The padding must not be longer than the axis.
     Circular,

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 pub(crate) const PARALLEL_LEN: usize = 1 << 16;
 
 /// No thread is given fewer elements than this at once.
-const GRAIN: usize = 1 << 13;
+pub(crate) const GRAIN: usize = 1 << 13;
 
 /// Appends `f(x)` for every element of `x`, in row-major order, to the empty `out`.
 pub(crate) fn map<T, U, F>(x: ArrayViewD<'_, T>, out: &mut Vec<U>, f: F)
