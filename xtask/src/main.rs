@@ -1,2 +1,47 @@
-//! Skeleton.
-fn main() {}
+//! `cargo xtask`: what is done to the workspace rather than shipped with it.
+//!
+//! One file or folder per command, each of which drives the libraries through their public API and the tools through
+//! `cargo`, as a user would. That is the invariant: a task that needs a crate's internals belongs into that crate.
+
+mod bench;
+mod ci;
+mod convolution;
+mod error;
+mod files;
+mod tidy;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::error::Result;
+
+/// Development tasks of the lucid workspace
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+enum Task {
+    Verify(verify::Args),
+    Bench(bench::Args),
+    Tidy(tidy::Args),
+    Ci(ci::Args),
+}
+
+fn main() -> ExitCode {
+    match run(Task::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
+        Task::Verify(args) => verify::run(&args),
+        Task::Bench(args) => bench::run(&args),
+        Task::Tidy(args) => tidy::run(&args),
+        Task::Ci(args) => ci::run(&args),
+    }
+}

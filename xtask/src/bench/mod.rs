@@ -1,0 +1,208 @@
+//! `cargo xtask bench`: how fast the layers of real models run, and how much of the machine that is.
+//!
+//! Times alone only say which of two programs is quicker. Next to each stands the share of the multiply-add peak that
+//! this machine reached a moment before on as many threads, so that a slow layer shows itself without a competitor.
+
+mod layer;
+mod measure;
+mod report;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use lucid_conv::Algorithm;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::files;
+
+use layer::Layer;
+use measure::{Outcome, Setting};
+pub(crate) use report::KEYS;
+use report::{Header, Report};
+
+/// Time the layers of real models
+///
+/// Prints a row per layer and pass as it is measured: the least and the median time of one call, the rate that the
+/// multiplications of the plain definition would have at the least time, what share of the machine's multiply-add peak
+/// that is, and the workspace per thread. Allocating the results is part of a call.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// File of layers, each a [[layer]] table [default: xtask/layers.toml]
+    #[arg(long, value_name = "FILE")]
+    layers: Option<PathBuf>,
+    /// Only layers with this text in their name
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    filter: String,
+    /// What to time [default: both]
+    #[arg(long, value_enum)]
+    pass: Option<Timed>,
+    /// Number of threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Use this algorithm for every pass that it computes: im2col, col2im or direct [default: the planner's choice]
+    #[arg(long, value_name = "NAME")]
+    algorithm: Option<Algorithm>,
+    /// Seconds of samples per layer and pass; there are at least 5 samples however long they take
+    #[arg(long, default_value = "0.4", value_parser = seconds)]
+    seconds: Duration,
+    /// Also write the rows to this file, as a JSON array
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What is timed for a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Timed {
+    /// The output
+    Forward,
+    /// The output and the gradients of input, weight and bias
+    Train,
+}
+
+impl Timed {
+    const ALL: [Timed; 2] = [Timed::Forward, Timed::Train];
+
+    fn name(self) -> &'static str {
+        match self {
+            Timed::Forward => "forward",
+            Timed::Train => "train",
+        }
+    }
+
+    /// Sums with as many multiplications as the definition of the output has.
+    fn num_products(self) -> f64 {
+        match self {
+            Timed::Forward => 1.0,
+            Timed::Train => 3.0,
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let given = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    given.ok_or_else(|| "accepted is a number of seconds, 0 or more".into())
+}
+
+impl Args {
+    /// The shortest run that goes through everything: one small layer, with the rows written to `json`.
+    pub(crate) fn smoke(json: PathBuf) -> Self {
+        Args {
+            layers: None,
+            filter: "seed.decoder".into(),
+            pass: None,
+            threads: None,
+            algorithm: None,
+            seconds: Duration::from_millis(50),
+            json: Some(json),
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let path = args.layers.clone().unwrap_or_else(|| files::root().join("xtask/layers.toml"));
+    let mut layers = Layer::read(&path)?;
+    let names: Vec<_> = layers.iter().map(|layer| layer.name.clone()).collect();
+    layers.retain(|layer| layer.name.contains(&args.filter));
+    if layers.is_empty() {
+        return Err(Error::NoLayer { filter: args.filter.clone(), names: names.join(", ") });
+    }
+    let pool = pool(args.threads)?;
+    let peak = measure::peak(&pool);
+    let timed = args.pass.map_or(Timed::ALL.to_vec(), |pass| vec![pass]);
+
+    let mut out = io::stdout().lock();
+    let name_len = layers.iter().map(|layer| layer.name.len()).max().unwrap_or_default();
+    let mut report =
+        Report::new(&mut out, name_len, &Header { num_threads: pool.current_num_threads(), peak })?;
+    for layer in &layers {
+        for &timed in &timed {
+            let setting = Setting { timed, algorithm: args.algorithm, budget: args.seconds };
+            match measure::layer(layer, &setting, &pool)? {
+                Outcome::Measured(measurement) => report.measured(layer, timed, &measurement)?,
+                Outcome::Skipped(reason) => report.skipped(layer, timed, &reason)?,
+            }
+        }
+    }
+    let rows = report.finish(layers.len())?;
+    out.flush()?;
+    if let Some(path) = &args.json {
+        files::write(path, &report::to_json(&rows)?)?;
+    }
+    Ok(())
+}
+
+fn pool(threads: Option<u16>) -> Result<ThreadPool> {
+    // 0 is rayon's word for one per core.
+    let num_threads = threads.map_or(0, usize::from);
+    let pool = ThreadPoolBuilder::new().num_threads(num_threads).build();
+    pool.map_err(|source| Error::Threads { num_threads, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(line: &str) -> Result<Args, String> {
+        let parsed = Line::try_parse_from(line.split(' ')).map(|line| line.args);
+        parsed.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn options_are_read_and_mistakes_are_named() {
+        let args = parse("bench --pass train --algorithm col2im --threads 2 --seconds 0.5").unwrap();
+        assert_eq!((args.pass, args.algorithm), (Some(Timed::Train), Some(Algorithm::Col2im)));
+        assert_eq!((args.threads, args.seconds), (Some(2), Duration::from_millis(500)));
+        for (line, said) in [
+            ("bench --algorithm fft", "im2col, col2im, direct"),
+            ("bench --seconds=-1", "a number of seconds, 0 or more"),
+            ("bench --seconds nan", "a number of seconds, 0 or more"),
+            ("bench --threads 0", "--threads"),
+            ("bench --pass both", "forward, train"),
+        ] {
+            let error = parse(line).err().unwrap();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_finds_nothing_lists_the_names() {
+        let error = run(&Args { filter: "vgg".into(), ..Args::smoke("unused".into()) }).unwrap_err();
+        assert!(
+            error.to_string().contains("\"vgg\"") && error.to_string().contains("seed.decoder"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_smoke_run_writes_both_passes_with_exactly_the_documented_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bench.json");
+        run(&Args::smoke(path.clone())).unwrap();
+        let rows: Vec<serde_json::Map<_, _>> =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(rows.iter().map(|row| &row["pass"]).collect::<Vec<_>>(), ["forward", "train"]);
+        for row in rows {
+            let mut keys: Vec<_> = row.keys().map(String::as_str).collect();
+            keys.sort_unstable();
+            let mut expected = report::KEYS;
+            expected.sort_unstable();
+            assert_eq!(keys, expected);
+            assert!(row["ms_min"].as_f64().unwrap() > 0.0);
+            assert!(row["ms_min"].as_f64() <= row["ms_median"].as_f64());
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What can stop a task. A finding, a failing case or a failing step is printed where it is found; the error that
+//! follows only says that there were some, and makes the exit status 1.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The reason why a task did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A file or folder could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+
+    /// The terminal, or whatever stands for it, takes no more output.
+    #[error("standard output: {0}")]
+    Output(#[from] io::Error),
+
+    /// A conformance folder could not be read.
+    #[error(transparent)]
+    Check(#[from] lucid_check::Error),
+
+    /// The convolution was refused.
+    #[error(transparent)]
+    Conv(#[from] lucid_conv::Error),
+
+    /// A list of another length than the operation has spatial axes.
+    #[error("{parameter} = {given:?} is refused: accepted is a list of {rank}, one number per spatial axis")]
+    NumAxes { parameter: &'static str, given: Vec<usize>, rank: usize },
+
+    /// A file of layers that can't be used.
+    #[error("{}: {reason}", path.display())]
+    Layers { path: PathBuf, reason: String },
+
+    /// No layer has the text in its name.
+    #[error("no layer has {filter:?} in its name: there are {names}")]
+    NoLayer { filter: String, names: String },
+
+    /// The threads could not be started.
+    #[error("{num_threads} threads: {source}")]
+    Threads { num_threads: usize, source: rayon::ThreadPoolBuildError },
+
+    /// A program could not be started, or said that it failed.
+    #[error("`{command}`: {reason}")]
+    Command { command: String, reason: String },
+
+    /// Something that is always so, by a file format or by what ran before, was not so.
+    #[error("{what}: {reason}")]
+    Unexpected { what: String, reason: String },
+
+    /// `verify` found cases that differ, or none to run.
+    #[error("{0}")]
+    Verify(&'static str),
+
+    /// `tidy` found something.
+    #[error("tidy: {0} finding(s)")]
+    Findings(usize),
+
+    /// A step of `ci` failed.
+    #[error("ci stopped at step `{step}`: {source}")]
+    Step { step: String, source: Box<Error> },
+}
+
+/// The result of everything here that can fail.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// For `map_err` on an operation with `path`.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Io { path, source }
+    }
+}
