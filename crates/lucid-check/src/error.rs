@@ -52,4 +52,10 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A gradient on the tape is wrong, or could not be computed.
+    #[error("{reason}")]
+    Tape {
+        /// In which order, and how.
+        reason: String,
+    },
 }

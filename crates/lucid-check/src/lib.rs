@@ -4,10 +4,11 @@
 //! - [`Expected`]: such a result with a rigorous elementwise error bound for float32 and float64;
 //! - [`Case`]: the conformance files (`.safetensors`) that PyTorch or anyone else wrote;
 //! - [`differences`]: gradients by central differences, knowing nothing of a tape;
+//! - `tape`, behind the feature of that name: gradients of both orders on the tape against those differences;
 //! - [`golden`]: values that PyTorch computed for layers, losses and optimisers.
 //!
-//! The crate is a dev-dependency of the others and is never published. It depends on none of them, so an
-//! error of theirs cannot hide in the judge.
+//! The crate is a dev-dependency of the others and is never published. Only `tape` depends on one of
+//! them, so an error of theirs cannot hide in the judge.
 //!
 //! ```
 //! use lucid_check::{Expected, Problem};
@@ -32,6 +33,8 @@ mod expected;
 pub mod golden;
 mod op;
 pub mod reference;
+#[cfg(feature = "tape")]
+pub mod tape;
 
 pub use case::{Case, Gradients, ReferenceResult};
 pub use case_file::read_dir;

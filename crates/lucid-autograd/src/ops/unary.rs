@@ -61,7 +61,7 @@ impl<T: Element> Function<T> for Powf<T> {
     }
 }
 
-/// `clamp' = 1` within the bounds and on them, 0 outside
+/// `clamp' = 1` between the bounds, 0 on them and outside, as in PyTorch 2.15
 struct Clamp<T> {
     low: T,
     high: T,
@@ -83,7 +83,7 @@ impl<T: Element> Function<T> for Clamp<T> {
     }
 
     fn derivative(&self, x: &Var<T>) -> Result<Var<T>> {
-        let inside = |x: T| if x >= self.low && x <= self.high { T::one() } else { T::zero() };
+        let inside = |x: T| if x > self.low && x < self.high { T::one() } else { T::zero() };
         Ok(x.value().map(inside).into())
     }
 }
@@ -139,7 +139,7 @@ impl<T: Element> Var<T> {
         apply(Erf, self)
     }
 
-    /// Every element moved into `low..=high`; the gradient is 1 there, bounds included, and 0 outside.
+    /// Every element moved into `low..=high`; the gradient is 1 between the two, 0 on them and outside (as in PyTorch).
     ///
     /// # Errors
     /// [`Error::Tensor`] when `low` is above `high` or either is NaN.
