@@ -95,7 +95,8 @@ fn judge(from: &str, dependency: &Dependency) -> Result<(), String> {
     let Dependency { name: to, kind, optional } = dependency;
     let allowed = ALLOWED.iter().find(|(crate_, _)| *crate_ == from).map_or(&[][..], |(_, to)| to);
     match kind.as_deref() {
-        Some("dev") if to == JUDGE => Ok(()),
+        // With itself a crate's tests turn its own features on.
+        Some("dev") if to == JUDGE || to == from => Ok(()),
         // A crate's tests may use what the crate itself may.
         Some("dev") | None if allowed.contains(&to.as_str()) => {
             if from == JUDGE && !optional && kind.is_none() {
@@ -168,6 +169,7 @@ mod tests {
         assert!(findings(&[], None).is_empty());
         assert!(findings(&[("lucid-conv", "lucid-check", Some("dev"))], None).is_empty());
         assert!(findings(&[("lucid-autograd", "lucid-tensor", Some("dev"))], None).is_empty());
+        assert!(findings(&[("lucid-conv", "lucid-conv", Some("dev"))], None).is_empty());
     }
 
     #[test]
