@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// Arrows of `[dependencies]`: from each crate to these.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("lucid-rs", &["lucid-autograd", "lucid-conv", "lucid-nn", "lucid-tensor"]),
-    ("lucid-nn", &["lucid-autograd", "lucid-nn-derive"]),
+    ("lucid-nn", &["lucid-autograd", "lucid-conv", "lucid-nn-derive", "lucid-tensor"]),
     ("lucid-autograd", &["lucid-conv", "lucid-tensor"]),
     ("lucid-conv", &["lucid-kernels"]),
     ("lucid-check", &["lucid-autograd"]),
