@@ -11,7 +11,9 @@
 //!   Arithmetic between two tensors therefore returns a [`Result`]; between a tensor and a number it cannot
 //!   fail and returns the tensor.
 //! - Results are bitwise the same for any number of threads: work is split by the shape of the output, and a
-//!   sum always follows the same tree.
+//!   sum always follows the same tree. Element-wise operations on fewer than 65536 elements, and matrix
+//!   products of fewer than 262144 multiplications, stay on the calling thread; larger ones use the current
+//!   `rayon` pool.
 //! - Arithmetic writes its result in row-major order. Only [`Tensor::permute`], [`Tensor::transpose`] and
 //!   [`Tensor::slice`] make tensors of another layout, because they share the storage of their input.
 //!
@@ -57,3 +59,8 @@ pub use pad::PadMode;
 pub use shape::broadcast_shapes;
 pub use slice::Slice;
 pub use tensor::Tensor;
+
+// The example in the readme is compiled and run with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -15,8 +15,8 @@ use crate::{
     tensor::Tensor,
 };
 
-/// Rows and columns of a tile of a large result. Packing the operands of a tile costs as much as some forty
-/// multiplications for each of their elements, which are used this many times.
+/// Rows and columns of a tile of a large result. Packing an element of an operand costs as much as tens of
+/// multiplications; within a tile it then serves this many.
 const LARGE_TILE: usize = 512;
 
 /// Rows and columns of a tile where large ones would leave threads without work.
