@@ -16,7 +16,10 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use crate::geometry::Geometry;
 use crate::plan::Recipe;
 use crate::runs::{Block, for_each_run, gather, multi_indices, scatter_add};
-use crate::tasks::run_all;
+use crate::tasks::{run_all, threads_for};
+
+/// Multiplications above which threads share a pass.
+const SHARED: f64 = 500_000.0;
 
 /// Some coarse channels of one group and batch item, over a block of coarse positions.
 struct ForwardTask<'a, T, const N: usize> {
@@ -50,35 +53,27 @@ pub(crate) fn forward<T: Element, const N: usize>(
         }
     }
 
-    run_all(
-        tasks,
-        g.multiplications(),
-        workspace(recipe),
-        |columns, ForwardTask { item, channel, block, mut y }| {
-            let (n, group) = (item / g.groups, item % g.groups);
-            let rows = group * coarse_g + channel..group * coarse_g + channel + y.nrows();
-            if let Some(bias) = bias {
-                for (mut y, &bias) in y.rows_mut().into_iter().zip(&bias[rows.clone()]) {
-                    y.fill(bias);
-                }
+    let threads = threads_for(g.multiplications(), SHARED);
+    run_all(tasks, threads, workspace(recipe), |columns, task| {
+        let ForwardTask { item, channel, block, mut y } = task;
+        let (n, group) = (item / g.groups, item % g.groups);
+        let rows = group * coarse_g + channel..group * coarse_g + channel + y.nrows();
+        if let Some(bias) = bias {
+            for (mut y, &bias) in y.rows_mut().into_iter().zip(&bias[rows.clone()]) {
+                y.fill(bias);
             }
-            for first in (0..fine_g).step_by(recipe.reduction) {
-                let num_fine = recipe.reduction.min(fine_g - first);
-                let columns = &mut columns[..num_fine * taps * block.len()];
-                im2col(g, x, n * g.fine_channels + group * fine_g + first, block, columns);
-                // W: rows x (fine, tap); columns: (fine, tap) x positions. Without a bias, the first product overwrites.
-                let beta = if first == 0 && bias.is_none() { T::zero() } else { T::one() };
-                let weight = weight.slice(s![rows.clone(), first * taps..(first + num_fine) * taps]);
-                general_mat_mul(
-                    T::one(),
-                    &weight,
-                    &matrix(columns, num_fine * taps, block.len()),
-                    beta,
-                    &mut y,
-                );
-            }
-        },
-    );
+        }
+        for first in (0..fine_g).step_by(recipe.reduction) {
+            let num_fine = recipe.reduction.min(fine_g - first);
+            let columns = &mut columns[..num_fine * taps * block.len()];
+            im2col(g, x, n * g.fine_channels + group * fine_g + first, block, columns);
+            // W: rows x (fine, tap); columns: (fine, tap) x positions. Without a bias, the first product overwrites.
+            let beta = if first == 0 && bias.is_none() { T::zero() } else { T::one() };
+            let weight = weight.slice(s![rows.clone(), first * taps..(first + num_fine) * taps]);
+            let columns = matrix(columns, num_fine * taps, block.len());
+            general_mat_mul(T::one(), &weight, &columns, beta, &mut y);
+        }
+    });
 }
 
 /// A task is some fine channels of one group and batch item, over the whole signal: blocks of coarse positions write
@@ -101,7 +96,8 @@ pub(crate) fn backward_data<T: Element, const N: usize>(
         })
         .collect();
 
-    run_all(tasks, g.multiplications(), workspace(recipe), |columns, (item, channel, planes)| {
+    let threads = threads_for(g.multiplications(), SHARED);
+    run_all(tasks, threads, workspace(recipe), |columns, (item, channel, planes)| {
         let (n, group) = (item / g.groups, item % g.groups);
         let num_fine = planes.len() / g.fine_len();
         for (c, plane) in planes.chunks_mut(g.fine_len()).enumerate() {
@@ -139,7 +135,8 @@ pub(crate) fn backward_weight<T: Element, const N: usize>(
         }
     }
 
-    run_all(tasks, g.multiplications(), workspace(recipe), |columns, (group, fine, mut dw)| {
+    let threads = threads_for(g.multiplications(), SHARED);
+    run_all(tasks, threads, workspace(recipe), |columns, (group, fine, mut dw)| {
         let rows = dw.ncols();
         for n in 0..g.batch() {
             for block in Block::tiles(g.coarse(), recipe.block) {

@@ -28,7 +28,7 @@ pub enum Algorithm {
     Im2col,
     /// Multiplies the weight with the coarse side, then adds the rows of the product to where their taps write.
     Col2im,
-    /// Adds up tap by tap, without a matrix: for channels that do not mix, and for tiny problems.
+    /// Adds up tap by tap, without a matrix: for channels that do not mix.
     Direct,
 }
 
@@ -97,10 +97,8 @@ const DIRECT_BLOCK_LEN: usize = 4096;
 const TASKS: usize = 16;
 /// Rows of a matrix product below which splitting it further costs more than it gains.
 const MIN_ROWS: usize = 32;
-/// Channels per task at most, so that the workspace does not grow with the channels.
-const MAX_CHANNELS: usize = 512;
-/// Up to this many multiplications the direct sums are quickest: there is nothing to set up.
-const TINY: f64 = 4096.0;
+/// The same where every part gathers the same columns again: gathering an element takes as long as some tens of rows.
+const MIN_GATHERED_ROWS: usize = 128;
 
 impl<const N: usize> Plan<N> {
     /// The plan that the planner believes fastest.
@@ -134,7 +132,8 @@ impl<const N: usize> Plan<N> {
     }
 
     /// Bytes of workspace that `pass` takes per thread for elements of type `T`, beside what the matrix product packs
-    /// for itself. It does not depend on the batch, nor on the length of a signal beyond one block.
+    /// for itself: at most 128 Ki elements, or one channel's taps where those are more, whatever the batch, the channels
+    /// and the length of the signal.
     pub fn workspace_bytes<T>(&self, pass: Pass) -> usize {
         self.recipe(pass).workspace_len * size_of::<T>()
     }
@@ -143,7 +142,7 @@ impl<const N: usize> Plan<N> {
 fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
     let mixes = geometry.fine_per_group() * geometry.coarse_per_group() > 2;
     match pass {
-        _ if !mixes || geometry.multiplications() <= TINY => Algorithm::Direct,
+        _ if !mixes => Algorithm::Direct,
         Pass::BackwardData => Algorithm::Col2im,
         Pass::Forward | Pass::BackwardWeight => Algorithm::Im2col,
     }
@@ -175,7 +174,7 @@ impl<const N: usize> Recipe<N> {
             Pass::Forward => {
                 let blocks: usize =
                     geometry.coarse().iter().zip(block).map(|(size, block)| size.div_ceil(block)).product();
-                let channels = share(coarse, independent.saturating_mul(blocks), MIN_ROWS).min(MAX_CHANNELS);
+                let channels = share(coarse, independent.saturating_mul(blocks), MIN_GATHERED_ROWS);
                 let reduction = fitting.min(fine);
                 let workspace_len = reduction * taps * positions;
                 Recipe { algorithm, block, channels, reduction, workspace_len }

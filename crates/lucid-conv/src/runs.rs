@@ -149,21 +149,19 @@ pub(crate) fn gather_add<T: Element>(coarse: &mut [T], a: T, fine: &[T], stride:
 pub(crate) fn dot<T: Element>(coarse: &[T], fine: &[T], stride: usize) -> T {
     const LANES: usize = 8;
     let mut sums = [T::zero(); LANES];
-    if stride == 1 {
-        let fine = &fine[..coarse.len()];
-        let (mut c, mut f) = (coarse.chunks_exact(LANES), fine.chunks_exact(LANES));
-        for (c, f) in (&mut c).zip(&mut f) {
-            for lane in 0..LANES {
-                sums[lane] += c[lane] * f[lane];
-            }
+    let mut coarse = coarse.chunks_exact(LANES);
+    // A single position accepts any stride.
+    let mut fine = fine.chunks(stride.saturating_mul(LANES));
+    for (c, f) in (&mut coarse).zip(&mut fine) {
+        // Lane 7 exists, so that of the last chunk does: one check for all eight.
+        let f = &f[..(LANES - 1) * stride + 1];
+        for lane in 0..LANES {
+            sums[lane] += c[lane] * f[lane * stride];
         }
-        for (lane, (&c, &f)) in c.remainder().iter().zip(f.remainder()).enumerate() {
-            sums[lane] += c * f;
-        }
-    } else {
-        for (i, (&c, &f)) in coarse.iter().zip(fine.iter().step_by(stride)).enumerate() {
-            sums[i % LANES] += c * f;
-        }
+    }
+    let rest = fine.next().unwrap_or_default();
+    for (lane, (&c, &f)) in coarse.remainder().iter().zip(rest.iter().step_by(stride)).enumerate() {
+        sums[lane] += c * f;
     }
     sums.into_iter().fold(T::zero(), |sum, lane| sum + lane)
 }

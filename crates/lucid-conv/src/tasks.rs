@@ -5,21 +5,21 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// Below this many multiplications a pass runs on the calling thread: handing tasks over costs some microseconds.
-const PARALLEL_MULTIPLICATIONS: f64 = 50_000.0;
+/// All threads of the current `rayon` pool where there are more `multiplications` than `shared`, else one: handing tasks
+/// over costs some ten microseconds.
+pub(crate) fn threads_for(multiplications: f64, shared: f64) -> usize {
+    if multiplications > shared { rayon::current_num_threads() } else { 1 }
+}
 
-/// Runs every task, on all threads of the current `rayon` pool where `multiplications` make that worth it. `scratch`
-/// makes a thread's own workspace: one per thread, however many tasks it takes.
+/// Runs every task on at most `num_threads` threads of the current `rayon` pool. `scratch` makes a thread's own
+/// workspace: one per thread, however many tasks it takes.
 pub(crate) fn run_all<K: Send, S>(
     tasks: Vec<K>,
-    multiplications: f64,
+    num_threads: usize,
     scratch: impl Fn() -> S + Sync,
     run: impl Fn(&mut S, K) + Sync,
 ) {
-    let mut num_threads = 1;
-    if tasks.len() > 1 && multiplications > PARALLEL_MULTIPLICATIONS {
-        num_threads = rayon::current_num_threads().min(tasks.len());
-    }
+    let num_threads = num_threads.min(tasks.len());
     let queue = Mutex::new(tasks.into_iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {
@@ -32,7 +32,7 @@ pub(crate) fn run_all<K: Send, S>(
             task = next();
         }
     };
-    if num_threads == 1 {
+    if num_threads <= 1 {
         return work();
     }
     rayon::scope(|scope| {
@@ -41,6 +41,11 @@ pub(crate) fn run_all<K: Send, S>(
         }
         work();
     });
+}
+
+/// As [`run_all`], for tasks that need no workspace.
+pub(crate) fn run_each<K: Send>(tasks: Vec<K>, num_threads: usize, run: impl Fn(K) + Sync) {
+    run_all(tasks, num_threads, || (), |(), task| run(task));
 }
 
 #[cfg(test)]
@@ -52,16 +57,16 @@ mod tests {
     #[test]
     fn every_task_runs_once_and_a_thread_has_one_scratch() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-        for multiplications in [0.0, f64::INFINITY] {
+        for num_threads in [1, 2, 3, 100] {
             let made = AtomicUsize::new(0);
             let mut results = vec![0; 50];
             pool.install(|| {
                 let tasks: Vec<_> = results.iter_mut().enumerate().collect();
                 let scratch = || made.fetch_add(1, Ordering::Relaxed);
-                run_all(tasks, multiplications, scratch, |_, (i, result)| *result += i + 1);
+                run_all(tasks, num_threads, scratch, |_, (i, result)| *result += i + 1);
             });
             assert!(results.into_iter().eq(1..=50));
-            assert!((1..=3).contains(&made.into_inner()));
+            assert!((1..=num_threads).contains(&made.into_inner()));
         }
     }
 }

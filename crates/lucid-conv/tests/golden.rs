@@ -11,7 +11,7 @@ use ndarray::ArrayD;
 use support::{Arrays, Layout, Setup, Tensor, check_arrays, expected, for_each_outcome};
 
 fn setup_of<const N: usize>(case: &Case) -> Setup<N> {
-    let axes = |list: &[usize]| -> [usize; N] { list.try_into().unwrap() };
+    let axes = |list: &[usize]| -> [usize; N] { list.try_into().expect("a list has one number per axis") };
     let (before, after) = (axes(&case.padding), axes(&case.padding_after));
     let kind = if case.op.is_transposed() { Kind::ConvTranspose } else { Kind::Conv };
     let options = Options { kind, ..Options::conv() }

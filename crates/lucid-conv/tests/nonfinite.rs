@@ -20,9 +20,8 @@ fn check_specials<const N: usize>(setup: &Setup<N>) {
         for place in 0..3 {
             for special in SPECIAL {
                 let mut arrays = plain.clone();
-                let array = [&mut arrays.x, &mut arrays.w, &mut arrays.dy].into_iter().nth(operand).unwrap();
-                let at = place * (array.len() - 1) / 2;
-                *array.iter_mut().nth(at).unwrap() = special;
+                let array = arrays.operand_mut(operand);
+                array[place * (array.len() - 1) / 2] = special;
                 check_arrays(setup, &arrays);
             }
         }
@@ -129,10 +128,9 @@ proptest! {
     ) {
         let mut arrays = Arrays::random(&setup);
         for (operand, index, special) in places {
-            let array = [&mut arrays.x, &mut arrays.w, &mut arrays.dy].into_iter().nth(operand).unwrap();
+            let array = arrays.operand_mut(operand);
             if !array.is_empty() {
-                let at = index.index(array.len());
-                *array.iter_mut().nth(at).unwrap() = SPECIAL[special];
+                array[index.index(array.len())] = SPECIAL[special];
             }
         }
         check_arrays(&setup, &arrays);

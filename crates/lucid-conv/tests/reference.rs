@@ -6,9 +6,10 @@
 
 mod support;
 
-use lucid_conv::{Options, Padding};
+use lucid_conv::{Options, Padding, convolve};
+use ndarray::{ArrayD, Axis, Slice};
 use proptest::prelude::*;
-use support::{Layout, Setup, check, config, setups};
+use support::{Arrays, Layout, Setup, Tensor, check, config, expected, setups};
 
 /// Both kinds of convolution.
 fn kinds<const N: usize>() -> [Options<N>; 2] {
@@ -136,6 +137,29 @@ fn batches_and_layouts() {
     }
 }
 
+/// What the taps reach beyond the fine grid, put there as zeros, takes the place of the padding.
+#[test]
+fn the_overhang_is_what_padding_supplies() {
+    for (padding, stride, dilation) in [
+        (Padding::from([(2, 3)]), 1, 1),
+        (Padding::from([(0, 4)]), 3, 2),
+        (Padding::from([(5, 0)]), 2, 3),
+        (Padding::Same, 2, 2),
+        (Padding::Valid, 3, 1),
+    ] {
+        let options = Options::<1>::conv().padding(padding).stride(stride).dilation(dilation);
+        let setup = Setup::new(options, [2, 3], [14], [4]);
+        let arrays = Arrays::random(&setup);
+        let plan = setup.plan();
+        let [(before, after)] = plan.geometry().overhang();
+        let mut padded = ArrayD::zeros(vec![1, 2, before + 14 + after]);
+        padded.slice_axis_mut(Axis(2), Slice::from(before..before + 14)).assign(&arrays.x);
+        let y = convolve(&options.padding(Padding::Valid), padded.view(), arrays.w.view(), None).unwrap();
+        let expected = expected(&setup, &Arrays { b: None, ..arrays });
+        expected[Tensor::Y as usize].compare("y of the padded signal", y.view()).unwrap();
+    }
+}
+
 /// One position, one tap, one channel, and fewer positions than a tile has lanes.
 #[test]
 fn the_smallest_sizes() {
@@ -148,6 +172,12 @@ fn the_smallest_sizes() {
     for options in kinds::<3>() {
         check(&Setup::new(options, [1, 1], [1, 1, 1], [1, 1, 1]));
     }
+    // A stride or a dilation that nothing steps by may be anything.
+    for options in kinds::<1>() {
+        check(&Setup::new(options.stride(1 << 61), [2, 3], [1], [1]));
+        check(&Setup::new(options.dilation(1 << 62), [2, 3], [20], [1]));
+    }
+    check(&Setup::new(Options::<1>::conv().stride(isize::MAX as usize / 2), [2, 3], [20], [3]));
 }
 
 /// Coarse lengths on both sides of the edges of a block.

@@ -14,7 +14,7 @@ fn bits<T: Scalar, const N: usize>(
     arrays: &Arrays,
     num_threads: usize,
 ) -> Vec<(String, Vec<u64>)> {
-    let pool = ThreadPoolBuilder::new().num_threads(num_threads).build().unwrap();
+    let pool = ThreadPoolBuilder::new().num_threads(num_threads).build().expect("a pool of a few threads");
     pool.install(|| {
         let mut results = Vec::new();
         for_each_outcome::<T, N>(setup, arrays, |_, label, got| {

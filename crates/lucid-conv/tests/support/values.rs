@@ -42,6 +42,12 @@ impl Arrays {
             dy: random(4, &setup.y_shape()),
         }
     }
+
+    /// The elements of `x`, `w` or `dy`: operand 0, 1 or 2.
+    pub(crate) fn operand_mut(&mut self, operand: usize) -> &mut [f64] {
+        let array = [&mut self.x, &mut self.w, &mut self.dy].into_iter().nth(operand).expect("one of three");
+        array.as_slice_mut().expect("made in row-major order")
+    }
 }
 
 /// Numbers in -1 to 1, none of them zero: the same ones for the same `stream` and shape (splitmix64).

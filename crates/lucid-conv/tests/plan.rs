@@ -1,0 +1,243 @@
+//! Which algorithm the planner chooses for the layers of real models, and that its workspace is small and bounded.
+//!
+//! The layers are those that the project is measured by: vocoders, codecs, generators and U-Nets. The expectations say
+//! what the choice rests on: channels that do not mix go to the direct sums, all others to matrix products.
+
+mod support;
+
+use lucid_conv::{Algorithm, Error, Options, Pass, Plan};
+use support::Setup;
+
+const MIB: usize = 1 << 20;
+
+/// Signals: about a second of audio each.
+fn signals() -> Vec<(&'static str, Setup<1>)> {
+    let (up, down) = (Options::<1>::conv_transpose, Options::<1>::conv);
+    vec![
+        ("hifigan-v1.up0", Setup::new(up().stride(8).padding(4), [512, 256], [86], [16])),
+        ("hifigan-v1.up1", Setup::new(up().stride(8).padding(4), [256, 128], [688], [16])),
+        ("hifigan-v1.up2", Setup::new(up().stride(2).padding(1), [128, 64], [5504], [4])),
+        ("hifigan-v1.up3", Setup::new(up().stride(2).padding(1), [64, 32], [11008], [4])),
+        ("piper.up2", Setup::new(up().stride(4).padding(2), [64, 32], [5504], [8])),
+        ("bigvgan-24k.up0", Setup::new(up().stride(4).padding(2), [1536, 768], [94], [8])),
+        ("bigvgan-24k.last", Setup::new(up().stride(2).padding(1), [48, 24], [12032], [4])),
+        ("bigvgan.antialias-768", Setup::new(up().stride(2).groups(768), [768, 768], [376], [12])),
+        ("bigvgan.antialias-24", Setup::new(up().stride(2).groups(24), [24, 24], [24064], [12])),
+        ("dac-44k.up0", Setup::new(up().stride(8).padding(4), [1536, 768], [87], [16])),
+        ("dac-44k.up1", Setup::new(up().stride(8).padding(4), [768, 384], [696], [16])),
+        ("dac-44k.up3", Setup::new(up().stride(2).padding(1), [192, 96], [22272], [4])),
+        ("snac-44k.up0", Setup::new(up().stride(7).padding(4).output_padding(1), [1536, 768], [100], [14])),
+        ("encodec.up0", Setup::new(up().stride(8), [512, 256], [75], [16])),
+        ("encodec.up1", Setup::new(up().stride(5), [256, 128], [600], [10])),
+        ("encodec.up3", Setup::new(up().stride(2), [64, 32], [12000], [4])),
+        ("mimi.step-1024", Setup::new(up().stride(8), [1024, 512], [2], [16])),
+        ("mimi.step-256", Setup::new(up().stride(5), [256, 128], [96], [10])),
+        (
+            "kokoro.pool",
+            Setup::new(up().stride(2).padding(1).output_padding(1).groups(1090), [1090, 1090], [40], [3]),
+        ),
+        ("istftnet.up0", Setup::new(up().stride(10).padding(5), [512, 256], [80], [20])),
+        ("htdemucs.time", Setup::new(up().stride(4), [384, 192], [1723], [8])),
+        (
+            "wavegan.up0-b16",
+            Setup::new(up().stride(4).padding(11).output_padding(1), [1024, 512], [16], [25]).batch(Some(16)),
+        ),
+        (
+            "wavegan.last-b16",
+            Setup::new(up().stride(4).padding(11).output_padding(1), [64, 1], [4096], [25]).batch(Some(16)),
+        ),
+        ("istft.pytorch-120982", Setup::new(up().stride(256), [1026, 1], [224], [1024])),
+        ("dilated-s1", Setup::new(up().padding(2).dilation(2), [64, 64], [1000], [3]).batch(Some(4))),
+        ("dilated-s2", Setup::new(up().stride(2).dilation(3), [64, 64], [1000], [5]).batch(Some(4))),
+        (
+            "grouped-4",
+            Setup::new(up().stride(4).padding(2).groups(4), [256, 128], [1000], [8]).batch(Some(2)),
+        ),
+        ("seed.decoder", Setup::new(up().stride(2).padding(1).output_padding(1), [4, 2], [5], [3])),
+        ("hifigan.res-k3", Setup::new(down().padding(1), [128, 128], [5504], [3])),
+        ("hifigan.res-k7-d3", Setup::new(down().padding(9).dilation(3), [64, 64], [11008], [7])),
+        ("hifigan.res-k11-d5", Setup::new(down().padding(25).dilation(5), [32, 32], [22016], [11])),
+        ("encodec.down", Setup::new(down().stride(4).padding(2), [128, 256], [3000], [8])),
+    ]
+}
+
+/// Images.
+fn planes() -> Vec<(&'static str, Setup<2>)> {
+    let (up, down) = (Options::<2>::conv_transpose, Options::<2>::conv);
+    vec![
+        ("dcgan.last-b64", Setup::new(up().stride(2).padding(1), [64, 3], [32, 32], [4, 4]).batch(Some(64))),
+        ("dcgan.mid-b64", Setup::new(up().stride(2).padding(1), [256, 128], [8, 8], [4, 4]).batch(Some(64))),
+        ("unet.up", Setup::new(up().stride(2), [512, 256], [64, 64], [2, 2])),
+        ("sam.up1", Setup::new(up().stride(2), [64, 32], [128, 128], [2, 2])),
+        ("resnet.3x3", Setup::new(down().padding(1), [128, 128], [28, 28], [3, 3])),
+        ("waifu2x.up", Setup::new(up().stride(2).padding(3), [256, 3], [128, 128], [4, 4])),
+    ]
+}
+
+/// Volumes.
+fn volumes() -> Vec<(&'static str, Setup<3>)> {
+    let up = Options::<3>::conv_transpose;
+    vec![("unet3d.up", Setup::new(up().stride(2), [128, 64], [8, 16, 16], [2, 2, 2]))]
+}
+
+fn algorithms<const N: usize>(plan: &Plan<N>) -> [Algorithm; 3] {
+    Pass::ALL.map(|pass| plan.recipe(pass).algorithm)
+}
+
+fn for_each_layer(mut visit: impl FnMut(&str, [Algorithm; 3], [usize; 3])) {
+    fn look<const N: usize>(
+        layers: &[(&str, Setup<N>)],
+        visit: &mut impl FnMut(&str, [Algorithm; 3], [usize; 3]),
+    ) {
+        for (name, setup) in layers {
+            let plan = setup.plan();
+            visit(name, algorithms(&plan), Pass::ALL.map(|pass| plan.workspace_bytes::<f32>(pass)));
+        }
+    }
+    look(&signals(), &mut visit);
+    look(&planes(), &mut visit);
+    look(&volumes(), &mut visit);
+}
+
+const PRODUCTS: [Algorithm; 3] = [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Im2col];
+const DIRECT: [Algorithm; 3] = [Algorithm::Direct; 3];
+
+#[test]
+fn layers_whose_channels_mix_go_to_matrix_products() {
+    let direct = ["bigvgan.antialias-768", "bigvgan.antialias-24", "kokoro.pool"];
+    let mut num_direct = 0;
+    for_each_layer(|name, chosen, _| {
+        let is_direct = direct.contains(&name);
+        num_direct += usize::from(is_direct);
+        assert_eq!(chosen, if is_direct { DIRECT } else { PRODUCTS }, "{name}");
+    });
+    assert_eq!(num_direct, direct.len());
+}
+
+#[test]
+fn the_workspace_of_every_layer_is_small() {
+    for_each_layer(|name, _, bytes| {
+        assert!(bytes.iter().all(|&bytes| bytes < 4 * MIB), "{name}: {bytes:?} bytes");
+    });
+}
+
+#[test]
+fn only_matrix_products_need_a_workspace() {
+    for (name, setup) in signals() {
+        for pass in Pass::ALL {
+            let recipe = *setup.plan().recipe(pass);
+            assert_eq!(recipe.workspace_len == 0, recipe.algorithm == Algorithm::Direct, "{name} {pass}");
+        }
+    }
+}
+
+/// The bound that [`Plan::workspace_bytes`] documents, however long the signal and large the batch. It is reached, and
+/// for one item the workspace is what it is from one full block on.
+#[test]
+fn the_workspace_grows_neither_with_the_length_nor_with_the_batch() {
+    let most = 128 * 1024;
+    let mut largest = 0;
+    for (name, setup) in signals() {
+        let stride = setup.options.stride[0];
+        let len = |length: usize, batch| {
+            let setup = Setup { length: [length * stride], ..setup.clone() }.batch(batch);
+            Pass::ALL.map(|pass| setup.plan().recipe(pass).workspace_len)
+        };
+        let one_item = len(1 << 13, None);
+        for length in [1 << 14, 1 << 20, 1 << 24] {
+            let longer = len(length, None);
+            let equal = longer.iter().zip(one_item).all(|(&len, one)| len.abs_diff(one) <= one / 8);
+            assert!(equal, "{name}: {one_item:?}, and {longer:?} for {length} positions");
+            for batch in [1, 7, 64] {
+                let longest = len(length, Some(batch)).into_iter().max().unwrap();
+                assert!(longest <= most, "{name}: {longest} for {length} positions and batch {batch}");
+                largest = longest.max(largest);
+            }
+        }
+    }
+    assert!(largest > most / 2, "{largest}");
+}
+
+/// A kernel of more taps than a block of columns holds needs one column per channel, and no more.
+#[test]
+fn the_workspace_of_a_long_kernel_is_the_kernel() {
+    let taps = 1_000_000;
+    let setup = Setup::new(Options::<1>::conv(), [64, 64], [2 * taps], [taps]);
+    for pass in Pass::ALL {
+        assert_eq!(setup.plan().recipe(pass).workspace_len, taps, "{pass}");
+    }
+}
+
+/// Every block is one stretch of the grid, which the passes rely on: only one axis is cut, and those before it are 1.
+#[test]
+fn blocks_are_stretches() {
+    for size in [[1, 1, 1], [2, 5, 270], [7, 300, 2], [300, 2, 2], [10, 20, 30], [3, 16, 16], [5, 257, 1]] {
+        let setup = Setup::new(Options::<3>::conv(), [3, 3], size, [1, 1, 1]);
+        for pass in Pass::ALL {
+            let block = setup.plan().recipe(pass).block;
+            let cut = (0..3).find(|&axis| block[axis] > 1).unwrap_or(2);
+            assert_eq!(block[cut + 1..], size[cut + 1..], "{block:?} of {size:?}");
+        }
+    }
+}
+
+/// Two parts of nearly one size, rather than a full block and a rest of one position.
+#[test]
+fn blocks_share_a_length_evenly() {
+    let setup = Setup::new(Options::<1>::conv_transpose(), [64, 64], [257], [3]);
+    assert_eq!(setup.plan().recipe(Pass::BackwardData).block, [129]);
+}
+
+#[test]
+fn results_of_one_item_are_split_into_tasks() {
+    let setup = Setup::new(Options::<1>::conv_transpose().stride(8).padding(4), [512, 256], [86], [16]);
+    let recipe = *setup.plan().recipe(Pass::BackwardData);
+    assert!(recipe.channels <= 256 / 4, "{recipe:?}");
+    let recipe = *setup.plan().recipe(Pass::Forward);
+    assert!(recipe.channels <= 512 / 4, "{recipe:?}");
+}
+
+#[test]
+fn an_algorithm_of_another_pass_is_refused() {
+    let (_, setup) = &signals()[0];
+    let plan = setup.plan();
+    for (pass, algorithm, accepted) in [
+        (Pass::BackwardData, Algorithm::Im2col, "col2im, direct"),
+        (Pass::Forward, Algorithm::Col2im, "im2col, direct"),
+        (Pass::BackwardWeight, Algorithm::Col2im, "im2col, direct"),
+    ] {
+        let error = plan.with_algorithm(pass, algorithm).unwrap_err();
+        let message =
+            format!("algorithm {algorithm} does not compute the {pass} pass: accepted is {accepted}");
+        assert_eq!(error.to_string(), message);
+        assert!(matches!(error, Error::Algorithm { .. }));
+    }
+}
+
+#[test]
+fn algorithms_are_read_by_name() {
+    for algorithm in Algorithm::ALL {
+        assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
+    }
+    let error = "winograd".parse::<Algorithm>().unwrap_err();
+    assert_eq!(error.to_string(), "unknown algorithm \"winograd\": accepted is im2col, col2im, direct");
+}
+
+#[test]
+fn equal_geometries_have_equal_plans() {
+    for (name, setup) in signals() {
+        assert_eq!(setup.plan(), setup.plan(), "{name}");
+        let longer = Setup { length: [setup.length[0] + 1], ..setup.clone() };
+        assert_ne!(setup.plan(), longer.plan(), "{name}");
+    }
+    // The padding after and the output padding are in the sizes only.
+    let up = Options::<1>::conv_transpose().stride(2);
+    let setups =
+        [up.padding([(1, 0)]), up.padding(1).output_padding(1), up.padding([(1, 1)]).output_size(17)]
+            .map(|options| Setup::new(options, [2, 2], [9], [2]));
+    assert_eq!(setups[0].plan(), setups[1].plan());
+    assert_eq!(setups[0].plan(), setups[2].plan());
+    let forced = setups[0].plan().with_algorithm(Pass::Forward, Algorithm::Direct).unwrap();
+    assert_ne!(forced, setups[0].plan());
+    assert_eq!(forced.with_algorithm(Pass::Forward, Algorithm::Im2col), Ok(setups[0].plan()));
+}
