@@ -79,6 +79,19 @@ impl From<lucid_conv::Error> for Error {
     }
 }
 
+/// [`Error::Parameter`] unless `holds`.
+pub(crate) fn check(
+    holds: bool,
+    parameter: &'static str,
+    given: impl std::fmt::Display,
+    accepted: &str,
+) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    Err(Error::Parameter { parameter, given: given.to_string(), accepted: accepted.to_string() })
+}
+
 fn describe_mismatch(missing: &[String], unexpected: &[String], misshapen: &[Misshapen]) -> String {
     let mut text = String::new();
     if !missing.is_empty() {

@@ -5,7 +5,11 @@ extern crate self as lucid_nn;
 mod error;
 mod init;
 mod layers;
+pub mod loss;
 mod module;
+mod number;
+pub mod optim;
+mod state_dict;
 
 pub use error::{Error, Misshapen, Result};
 pub use init::uniform_fan_in;
@@ -19,3 +23,4 @@ pub use lucid_conv::{Axes, Padding};
 pub use lucid_nn_derive::Module;
 pub use lucid_tensor::Tensor;
 pub use module::{Forward, Module, Path};
+pub use state_dict::{LoadReport, StateDict, Strictness};

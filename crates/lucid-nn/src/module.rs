@@ -6,6 +6,7 @@ use std::fmt;
 use lucid_autograd::{Element, Var};
 
 use crate::error::Result;
+use crate::state_dict::{self, LoadReport, StateDict, Strictness};
 
 /// Something with parameters: a layer, or a struct of layers.
 ///
@@ -81,6 +82,47 @@ pub trait Module<T: Element = f32>: Send + Sync {
     /// Forgets the gradients of all parameters.
     fn zero_grad(&self) {
         self.visit(&Path::root(), &mut |_, var| var.zero_grad());
+    }
+
+    /// The values of all parameters and buffers by name: a snapshot, that copies nothing until either side is written.
+    fn state_dict(&self) -> StateDict<T> {
+        state_dict::take(self)
+    }
+
+    /// Writes the values of a state dict into the parameters and buffers of the same names, and tells what did not fit.
+    ///
+    /// # Errors
+    /// [`Error::StateDict`](crate::Error::StateDict) with [`Strictness::Strict`] when anything does not fit: it names
+    /// all of it, and nothing is loaded.
+    fn load_state_dict(&self, state: &StateDict<T>, strictness: Strictness) -> Result<LoadReport> {
+        state_dict::load(self, state, strictness)
+    }
+
+    /// [`state_dict`](Self::state_dict), written to a safetensors file by [`StateDict::save`].
+    ///
+    /// # Errors
+    /// As `save`: an existing file is then as it was.
+    fn save_state_dict(&self, path: impl AsRef<std::path::Path>) -> Result<()>
+    where
+        Self: Sized,
+    {
+        self.state_dict().save(path)
+    }
+
+    /// [`load_state_dict`](Self::load_state_dict) from a safetensors file, such as PyTorch's, read by
+    /// [`StateDict::load`].
+    ///
+    /// # Errors
+    /// As both of them: nothing is loaded then.
+    fn load_state_dict_from(
+        &self,
+        path: impl AsRef<std::path::Path>,
+        strictness: Strictness,
+    ) -> Result<LoadReport>
+    where
+        Self: Sized,
+    {
+        self.load_state_dict(&StateDict::load(path)?, strictness)
     }
 }
 
