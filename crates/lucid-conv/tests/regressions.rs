@@ -4,7 +4,7 @@
 
 mod support;
 
-use lucid_conv::{Axes, Channels, Error, Options, Padding, Plan, Shapes, convolve};
+use lucid_conv::{Axes, Error, Options, Padding, Plan, Shapes, convolve};
 use ndarray::{ArrayD, array};
 use support::{Arrays, Setup, Tensor, check, check_arrays, expected, for_each_outcome, signal};
 
@@ -284,18 +284,4 @@ fn pytorch_12013_empty_batch() {
         assert_eq!(all.dw, ArrayD::<f64>::zeros(setup.w_shape()));
         assert_eq!(all.db, array![0.0, 0.0, 0.0]);
     }
-}
-
-/// pytorch#47341, burn's depthwise layers: a channel multiplier is groups with several outputs each, not a new shape.
-#[test]
-fn depthwise_with_a_multiplier() {
-    let options = Options::<1>::conv_transpose().groups(2);
-    let shape = options.weight_shape(Channels { input: 2, output: 4 }, Axes([1])).unwrap();
-    assert_eq!(shape, [2, 2, 1]);
-    let setup = Setup::new(options, [2, 4], [1], [1]);
-    let mut arrays = Arrays::random(&setup);
-    arrays.x = array![[[1.0], [10.0]]].into_dyn();
-    arrays.w = array![[[1.0], [2.0]], [[3.0], [4.0]]].into_dyn();
-    arrays.b = None;
-    check_by_hand(&setup, &arrays, Tensor::Y, &array![[[1.0], [2.0], [30.0], [40.0]]].into_dyn());
 }
