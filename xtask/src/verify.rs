@@ -32,13 +32,6 @@ pub(crate) struct Args {
     folder: Option<PathBuf>,
 }
 
-/// How many cases there were.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) passed: usize,
-    pub(crate) failed: usize,
-}
-
 /// Runs the command; the last line of standard output is `N passed, N failed`.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let folder = args.folder.clone().unwrap_or_else(golden::cases_dir);
@@ -51,23 +44,21 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// [`Error::Verify`] unless at least one case ran and none failed; [`Error::Check`] for a folder that can't be read.
 pub(crate) fn verify(folder: &Path, out: &mut impl Write) -> Result<()> {
     let listed = lucid_check::read_dir(folder);
-    let mut tally = Tally::default();
+    let (mut passed, mut failed) = (0, 0);
     for path in listed.as_deref().unwrap_or_default() {
         match run_case(path) {
-            Ok(()) => tally.passed += 1,
+            Ok(()) => passed += 1,
             Err(reason) => {
-                tally.failed += 1;
+                failed += 1;
                 writeln!(out, "FAIL {reason}")?;
             }
         }
     }
-    writeln!(out, "{} passed, {} failed", tally.passed, tally.failed)?;
+    writeln!(out, "{passed} passed, {failed} failed")?;
     listed?;
-    match tally {
-        Tally { failed: 1.., .. } => Err(Error::Verify("some conformance cases failed")),
-        Tally { passed: 0, .. } => {
-            Err(Error::Verify("the folder has no .safetensors file, so nothing was verified"))
-        }
+    match (passed, failed) {
+        (_, 1..) => Err(Error::Verify("some conformance cases failed")),
+        (0, 0) => Err(Error::Verify("the folder has no .safetensors file, so nothing was verified")),
         _ => Ok(()),
     }
 }
@@ -76,25 +67,30 @@ pub(crate) fn verify(folder: &Path, out: &mut impl Write) -> Result<()> {
 fn run_case(path: &Path) -> Result<(), String> {
     // What the reader says names the file already.
     let case = Case::read(path).map_err(|error| error.to_string())?;
-    let outcome = catch_unwind(AssertUnwindSafe(|| match case.op.rank() {
+    let outcome = caught(|| match case.op.rank() {
         1 => check::<1>(&case),
         2 => check::<2>(&case),
         _ => check::<3>(&case),
-    }));
+    });
     let reason = match outcome {
         Ok(Ok(judge)) => match judge.report() {
             None => return Ok(()),
             Some(report) => report,
         },
         Ok(Err(error)) => format!("refused: {error}"),
-        Err(panic) => format!("panicked: {}", panic_message(panic.as_ref())),
+        Err(panic) => panic,
     };
     Err(format!("{}: {reason}", path.display()))
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
-    let owned = panic.downcast_ref::<String>().map(String::as_str);
-    owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
+/// What `run` returns, or how it panicked.
+fn caught<R>(run: impl FnOnce() -> R) -> Result<R, String> {
+    // What a panic leaves half done is not looked at again.
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let owned = panic.downcast_ref::<String>().map(String::as_str);
+        let message = owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
+        format!("panicked: {message}")
+    })
 }
 
 fn check<const N: usize>(case: &Case) -> Result<Judge> {
@@ -266,6 +262,13 @@ mod tests {
             assert_eq!(tally, "0 passed, 1 failed");
             assert!(result.is_err());
         }
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_with_its_message() {
+        assert_eq!(caught(|| 1), Ok(1));
+        assert_eq!(caught(|| -> i32 { panic!("fixed") }), Err("panicked: fixed".into()));
+        assert_eq!(caught(|| -> i32 { panic!("number {}", 7) }), Err("panicked: number 7".into()));
     }
 
     #[test]

@@ -25,18 +25,32 @@ pub(super) fn check(tracked: &[String], texts: &[TextFile]) -> Vec<Finding> {
         let what = format!("unexpected at the top level: move it into one of {}", TOP_LEVEL[6..].join(", "));
         Finding::new(top, 1, what)
     });
+    let root = texts.iter().find(|file| file.path == "Cargo.toml");
+    let undocumented = root.filter(|file| !denies_missing_docs(&file.text)).map(|file| {
+        let what = "public items may go without documentation: set `missing_docs = \"deny\"` in [workspace.lints.rust]";
+        Finding::new(&file.path, 1, what)
+    });
     let manifests = texts.iter().filter(|file| file.path.ends_with("/Cargo.toml"));
     let lax = manifests.filter(|file| !inherits_lints(&file.text)).map(|file| {
         let what = "the crate does not inherit the workspace's lints: add `[lints]` with `workspace = true`";
         Finding::new(&file.path, 1, what)
     });
-    unexpected.chain(lax).collect()
+    unexpected.chain(undocumented).chain(lax).collect()
 }
 
 fn inherits_lints(manifest: &str) -> bool {
-    let manifest: Option<toml::Table> = manifest.parse().ok();
-    let lints = manifest.as_ref().and_then(|manifest| manifest.get("lints")?.get("workspace")?.as_bool());
-    lints == Some(true)
+    value(manifest, &["lints", "workspace"]).is_some_and(|value| value.as_bool() == Some(true))
+}
+
+fn denies_missing_docs(manifest: &str) -> bool {
+    let level = value(manifest, &["workspace", "lints", "rust", "missing_docs"]);
+    level.is_some_and(|level| matches!(level.as_str(), Some("deny" | "forbid")))
+}
+
+/// What stands at `path` in a manifest; `None` where nothing does.
+fn value(manifest: &str, path: &[&str]) -> Option<toml::Value> {
+    let root = toml::Value::Table(manifest.parse().ok()?);
+    path.iter().try_fold(root, |value, key| value.get(key).cloned())
 }
 
 #[cfg(test)]
@@ -62,6 +76,18 @@ mod tests {
         ] {
             let file = TextFile { path: "crates/a/Cargo.toml".into(), text: manifest.into() };
             assert_eq!(check(&[], &[file]).len(), num_findings, "{manifest}");
+        }
+    }
+
+    #[test]
+    fn public_items_need_documentation() {
+        for (level, num_findings) in [("deny", 0), ("forbid", 0), ("warn", 1)] {
+            let text = format!("[workspace.lints.rust]\nmissing_docs = '{level}'\n");
+            assert_eq!(
+                check(&[], &[TextFile { path: "Cargo.toml".into(), text }]).len(),
+                num_findings,
+                "{level}"
+            );
         }
     }
 }
