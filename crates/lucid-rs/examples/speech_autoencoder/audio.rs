@@ -1,0 +1,92 @@
+//! Speech from and to WAV files.
+//!
+//! Whatever the number of channels and the sample format, what comes in is one channel of numbers in -1..1. Another
+//! sample rate than the model's is refused rather than resampled: that is a craft of its own.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+
+use crate::files;
+
+/// Samples per second of everything here.
+pub(crate) const SAMPLE_RATE: u32 = 16_000;
+
+/// One channel of sound.
+pub(crate) struct Clip {
+    /// What to call it in messages.
+    pub(crate) name: String,
+    /// Amplitudes in -1..1.
+    pub(crate) samples: Vec<f32>,
+}
+
+impl Clip {
+    /// Reads the WAV file at `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+        Clip::read(BufReader::new(file), &path.display().to_string())
+    }
+
+    /// Reads a WAV file from `source`, called `name`.
+    pub(crate) fn read(source: impl Read, name: &str) -> Result<Self> {
+        let context = || format!("reading {name} as a WAV file");
+        let reader = WavReader::new(source).with_context(context)?;
+        let spec = reader.spec();
+        ensure!(
+            spec.sample_rate == SAMPLE_RATE,
+            "{name} has {} samples per second: accepted is {SAMPLE_RATE}, so resample it first",
+            spec.sample_rate
+        );
+        let interleaved = interleaved(reader).with_context(context)?;
+        let channels = usize::from(spec.channels);
+        let samples: Vec<f32> = interleaved
+            .chunks_exact(channels)
+            .map(|frame| frame.iter().sum::<f32>() / channels as f32)
+            .collect();
+        ensure!(!samples.is_empty(), "{name} holds no samples");
+        ensure!(samples.iter().all(|sample| sample.is_finite()), "{name} holds samples that are not finite");
+        ensure!(
+            samples.iter().any(|&sample| sample != samples[0]),
+            "{name} is silent: there is nothing to learn"
+        );
+        Ok(Clip { name: name.to_string(), samples })
+    }
+
+    /// The duration in seconds.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.samples.len() as f64 / f64::from(SAMPLE_RATE)
+    }
+}
+
+/// All samples of all channels, integers scaled by the largest of their width.
+fn interleaved(mut reader: WavReader<impl Read>) -> hound::Result<Vec<f32>> {
+    let spec = reader.spec();
+    match spec.sample_format {
+        SampleFormat::Float => reader.samples::<f32>().collect(),
+        SampleFormat::Int => {
+            let scale = 0.5_f32.powi(i32::from(spec.bits_per_sample) - 1);
+            reader.samples::<i32>().map(|sample| Ok(sample? as f32 * scale)).collect()
+        }
+    }
+}
+
+/// Writes 16 bit samples; what lies outside -1..1 is clipped.
+pub(crate) fn write(path: &Path, samples: &[f32]) -> Result<()> {
+    let spec = WavSpec {
+        channels: 1,
+        sample_rate: SAMPLE_RATE,
+        bits_per_sample: 16,
+        sample_format: SampleFormat::Int,
+    };
+    files::replace(path, |temporary| {
+        let mut writer = WavWriter::create(temporary, spec)?;
+        for sample in samples {
+            // 32767.5 at most => a number above it saturates in the conversion to i16.
+            writer.write_sample((sample * 32768.0).round() as i16)?;
+        }
+        Ok(writer.finalize()?)
+    })
+}

@@ -1,0 +1,78 @@
+//! A run on disk: one safetensors file with the model, the optimiser, the losses of all steps so far, and what the run
+//! depends on.
+//!
+//! One file, because it replaces the one before in a single step: no interruption can leave the model of one step beside
+//! the optimiser of another.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use lucid::optim::Optimizer;
+use lucid::{Module, StateDict, Strictness, Tensor};
+
+use crate::train::{Losses, Training};
+
+/// Writes the run to the file at `path`.
+pub(crate) fn save(path: &Path, training: &Training<'_>) -> Result<()> {
+    let mut state = StateDict::new();
+    state.insert_part("model", training.model.state_dict());
+    state.insert_part("optimizer", training.optimizer.state_dict());
+    let losses = training.log.iter().flat_map(|losses| [losses.time, losses.spectral]).collect();
+    state.insert("losses", Tensor::from_vec([training.log.len(), 2], losses)?);
+    state.metadata_mut().extend(origin(training)?);
+    Ok(state.save(path)?)
+}
+
+/// Brings a new run to where the one in the file at `path` was.
+pub(crate) fn resume(path: &Path, training: &mut Training<'_>) -> Result<()> {
+    let context = || format!("resuming from {}", path.display());
+    let state = StateDict::load(path).with_context(context)?;
+    check_origin(&state, training).with_context(context)?;
+    let Some(losses) = state.get("losses").filter(|losses| losses.ndim() == 2 && losses.shape()[1] == 2)
+    else {
+        bail!("{} is no checkpoint: it has no losses of shape [steps, 2]", path.display());
+    };
+    let _complete =
+        training.model.load_state_dict(&state.part("model"), Strictness::Strict).with_context(context)?;
+    training.optimizer.load_state_dict(&state.part("optimizer")).with_context(context)?;
+    training.log =
+        losses.to_vec().chunks_exact(2).map(|pair| Losses { time: pair[0], spectral: pair[1] }).collect();
+    Ok(())
+}
+
+/// What a run depends on, as strings.
+fn origin(training: &Training<'_>) -> Result<[(String, String); 3]> {
+    Ok([
+        ("config".to_string(), training.config.to_json()?),
+        ("seed".to_string(), training.seed.to_string()),
+        ("clip".to_string(), fingerprint(&training.clip.samples)),
+    ])
+}
+
+fn check_origin(state: &StateDict, training: &Training<'_>) -> Result<()> {
+    for (name, expected) in origin(training)? {
+        let Some(found) = state.metadata().get(&name) else {
+            bail!("it is no checkpoint: its metadata has no {name}");
+        };
+        // Equal numbers are written with equal digits, so comparing the text is comparing the configurations.
+        if found != &expected && name == "config" {
+            bail!(
+                "it is of another configuration: give its own with --config, or start anew without --resume"
+            );
+        }
+        ensure!(
+            found == &expected,
+            "it is of another run: its {name} is {found}, this one's is {expected}; start anew without --resume"
+        );
+    }
+    Ok(())
+}
+
+/// The length and the FNV-1a hash of the samples' bits: enough to notice another clip.
+fn fingerprint(samples: &[f32]) -> String {
+    let bytes = samples.iter().flat_map(|sample| sample.to_le_bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{} samples, {hash:016x}", samples.len())
+}

@@ -1,0 +1,57 @@
+//! What a run leaves behind.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use lucid::Module;
+
+use crate::audio::{self, Clip};
+use crate::files;
+use crate::plot;
+use crate::train::{Losses, Training};
+
+/// The folder that everything is written to.
+pub(crate) struct Outputs {
+    folder: PathBuf,
+}
+
+impl Outputs {
+    /// The folder at `path`, made if need be.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        std::fs::create_dir_all(path).with_context(|| format!("making the folder {}", path.display()))?;
+        Ok(Outputs { folder: path.to_path_buf() })
+    }
+
+    /// Where the run is stored.
+    pub(crate) fn checkpoint(&self) -> PathBuf {
+        self.folder.join("checkpoint.safetensors")
+    }
+
+    /// Writes everything but the checkpoint.
+    pub(crate) fn write(
+        &self,
+        training: &Training<'_>,
+        held_out: &Clip,
+        reconstruction: &[f32],
+    ) -> Result<()> {
+        let path = |name: &str| self.folder.join(name);
+        training.model.save_state_dict(path("model.safetensors"))?;
+        files::replace_text(&path("config.json"), &training.config.to_json()?)?;
+        files::replace_text(&path("loss.csv"), &table(&training.log))?;
+        audio::write(&path("reconstruction.wav"), reconstruction)?;
+        plot::losses(&path("loss.png"), &training.log)?;
+        let original = format!("Original: {}", held_out.name);
+        let clips = [(original.as_str(), held_out.samples.as_slice()), ("Reconstruction", reconstruction)];
+        plot::side_by_side(&path("spectrograms.png"), clips)
+    }
+}
+
+fn table(log: &[Losses]) -> String {
+    let mut table = "step,waveform,spectra\n".to_string();
+    for (step, Losses { time, spectral }) in (1..).zip(log) {
+        // Writing to a string can't fail.
+        let _ = writeln!(table, "{step},{time},{spectral}");
+    }
+    table
+}
