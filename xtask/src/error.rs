@@ -15,10 +15,6 @@ pub(crate) enum Error {
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
 
-    /// A conformance folder could not be read.
-    #[error(transparent)]
-    Check(#[from] lucid_check::Error),
-
     /// The convolution was refused.
     #[error(transparent)]
     Conv(#[from] lucid_conv::Error),
@@ -47,9 +43,9 @@ pub(crate) enum Error {
     #[error("{what}: {reason}")]
     Unexpected { what: String, reason: String },
 
-    /// `verify` found cases that differ, or none to run.
-    #[error("{0}")]
-    Verify(&'static str),
+    /// `verify` found cases that differ, or none to run; it has said which, and its last line is the count.
+    #[error("the conformance cases do not pass")]
+    Verify,
 
     /// `tidy` found something.
     #[error("tidy: {0} finding(s)")]

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Development tasks of the lucid workspace
 #[derive(Parser)]
@@ -30,6 +30,8 @@ enum Task {
 fn main() -> ExitCode {
     match run(Task::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        // The count that `verify` printed stays the last line.
+        Err(Error::Verify) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
