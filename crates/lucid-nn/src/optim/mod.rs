@@ -6,6 +6,7 @@
 
 mod adam;
 mod clip;
+mod count;
 mod parameters;
 mod sgd;
 

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::Builder;
 
@@ -36,10 +36,6 @@ fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Res
         Err(error) => return Err(error),
     };
     let existing = existing_permissions(&target)?;
-    let folder = match target.parent() {
-        Some(parent) if parent != Path::new("") => parent.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
     let mut builder = Builder::new();
     builder.prefix(".lucid-").suffix(".tmp");
     #[cfg(unix)]
@@ -49,7 +45,7 @@ fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Res
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     // Dropped on every way out before `persist`, and removed by that.
-    let file = builder.tempfile_in(&folder)?;
+    let file = builder.tempfile_in(folder_of(&target))?;
     let mut writer = BufWriter::new(file.as_file());
     write(&mut writer)?;
     writer.flush()?;
@@ -59,10 +55,18 @@ fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Res
     }
     file.as_file().sync_all()?;
     file.persist(&target).map_err(|error| error.error)?;
-    // The new name is in the folder, which has to reach the disk too; not every system can be asked for that.
+    // The new name is in the folder, which has to reach the disk too. Where it can't be asked to (its permissions, or the
+    // kind of file system), a power cut may bring the old file back, but it is whole, and the new one is in place now.
     #[cfg(unix)]
-    File::open(&folder)?.sync_all()?;
+    if let Ok(folder) = File::open(folder_of(&target)) {
+        let _ = folder.sync_all();
+    }
     Ok(())
+}
+
+/// The folder that a file is in. The parent of a bare name is the empty path, which is no folder.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }
 
 /// The permissions of the file that would be replaced, if there is one.
@@ -143,6 +147,12 @@ mod tests {
         assert_eq!(fs::read(&locked).unwrap(), b"old");
         assert_eq!(names_in(folder.path()).len(), 2);
         assert!(replace(&folder.path().join("no/such/folder"), |_| Ok(())).is_err());
+    }
+
+    #[test]
+    fn a_bare_name_is_in_the_current_folder() {
+        assert_eq!(folder_of(Path::new("model")), Path::new("."));
+        assert_eq!(folder_of(Path::new("runs/model")), Path::new("runs"));
     }
 
     #[cfg(unix)]
