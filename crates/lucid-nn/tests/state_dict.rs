@@ -202,18 +202,19 @@ fn a_state_dict_is_a_snapshot_both_ways() {
 }
 
 #[test]
-fn results_of_operations_are_not_written_over() {
-    struct Computed(Var<f32>);
-    impl Module for Computed {
-        fn visit(&self, path: &lucid_nn::Path, visit: &mut dyn FnMut(&lucid_nn::Path, &Var<f32>)) {
-            self.0.visit(&path.join("w"), visit);
-        }
-        fn set_training(&mut self, _: bool) {}
+fn results_of_operations_are_not_written_over_nor_what_comes_before_them() {
+    #[derive(Module)]
+    struct Computed {
+        plain: Var<f32>,
+        computed: Var<f32>,
     }
-    let module = Computed(Var::leaf(tensor!([1.0_f32])).exp());
-    let state = module.state_dict();
+    let w = Var::leaf(tensor!([1.0_f32]));
+    let module = Computed { computed: w.exp(), plain: w };
+    let zeros = ["plain", "computed"].map(|name| (name.to_string(), tensor!([0.0_f32])));
+    let state: StateDict<f32> = zeros.into_iter().collect();
     for strictness in [Strictness::Strict, Strictness::NonStrict] {
         assert!(module.load_state_dict(&state, strictness).unwrap_err().to_string().contains("leaves"));
+        assert_eq!(module.plain.value(), tensor!([1.0]));
     }
 }
 
