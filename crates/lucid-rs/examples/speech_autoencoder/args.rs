@@ -13,7 +13,7 @@ use clap::Parser;
 #[command(name = "speech_autoencoder", after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Total number of training steps, those before a resume included
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1500)]
     pub(crate) steps: u64,
 
     /// Seed of the initial values and of the segments; with the same seed come the same bits

@@ -15,95 +15,12 @@ mod model;
 mod plot;
 mod progress;
 mod report;
+mod run;
 mod spectral;
 mod train;
 
-use std::time::Instant;
-
-use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use lucid::Module;
-use rayon::ThreadPoolBuilder;
 
-use args::Args;
-use audio::{Clip, SAMPLE_RATE};
-use config::Config;
-use metric::si_snr;
-use report::Outputs;
-use train::Training;
-
-/// Steps after which a run that is interrupted can be resumed.
-const CHECKPOINT_STEPS: u64 = 100;
-
-fn main() -> Result<()> {
-    run(&Args::parse())
-}
-
-/// Everything, in a thread pool of the size asked for.
-fn run(args: &Args) -> Result<()> {
-    let num_threads = args.threads.map_or(0, usize::from);
-    let pool = ThreadPoolBuilder::new().num_threads(num_threads).build().context("starting the threads")?;
-    pool.install(|| train_and_report(args))
-}
-
-fn train_and_report(args: &Args) -> Result<()> {
-    let config = args.config.as_deref().map_or_else(|| Ok(Config::default()), Config::open)?;
-    let train_clip = match &args.train {
-        Some(path) => Clip::open(path)?,
-        None => Clip::read(&include_bytes!("arctic_a0007.wav")[..], "arctic_a0007")?,
-    };
-    let held_out = match &args.held_out {
-        Some(path) => Clip::open(path)?,
-        None => Clip::read(&include_bytes!("arctic_a0009.wav")[..], "arctic_a0009")?,
-    };
-    let outputs = Outputs::create(&args.output)?;
-    let mut training = Training::new(config, args.seed, &train_clip)?;
-    describe(&training, &held_out);
-    let before = si_snr(&training.model.reconstruct(&held_out.samples)?, &held_out.samples);
-    if args.resume {
-        checkpoint::resume(&outputs.checkpoint(), &mut training)?;
-        println!("resumed     after step {}", training.num_steps());
-    }
-    let first = training.num_steps();
-    ensure!(first <= args.steps, "--steps {} is refused: the run has {first} steps already", args.steps);
-
-    let start = Instant::now();
-    let bar = progress::bar(first, args.steps);
-    while training.num_steps() < args.steps {
-        let losses = training.step()?;
-        progress::advance(&bar, losses);
-        if training.num_steps().is_multiple_of(CHECKPOINT_STEPS) {
-            checkpoint::save(&outputs.checkpoint(), &training)?;
-        }
-    }
-    bar.finish_and_clear();
-    let seconds = start.elapsed().as_secs_f64();
-    checkpoint::save(&outputs.checkpoint(), &training)?;
-
-    let reconstruction = training.model.reconstruct(&held_out.samples)?;
-    let after = si_snr(&reconstruction, &held_out.samples);
-    outputs.write(&training, &held_out, &reconstruction)?;
-    let num_steps = args.steps - first;
-    println!("trained     {num_steps} steps in {seconds:.1} s on {} threads", rayon::current_num_threads());
-    println!("SI-SNR      {before:.2} dB before training, {after:.2} dB after, on {}", held_out.name);
-    println!("written to  {}", args.output.display());
-    Ok(())
-}
-
-fn describe(training: &Training<'_>, held_out: &Clip) {
-    let config = &training.config.model;
-    let (num_samples, num_latents) = (held_out.samples.len(), config.num_latents(held_out.samples.len()));
-    for (what, clip) in [("training on", training.clip), ("held out", held_out)] {
-        println!("{what:11} {}: {:.2} s, {} samples", clip.name, clip.seconds(), clip.samples.len());
-    }
-    println!(
-        "model       {} parameters, {} samples per latent frame",
-        training.model.num_parameters(),
-        config.hop()
-    );
-    println!(
-        "latent      {num_latents} numbers for the {num_samples} samples held out: {:.3} times fewer ({:.0} per second)",
-        num_samples as f64 / num_latents as f64,
-        f64::from(SAMPLE_RATE) * config.latent_channels as f64 / config.hop() as f64,
-    );
+fn main() -> anyhow::Result<()> {
+    run::run(&args::Args::parse())
 }

@@ -10,7 +10,7 @@ const TEMPLATE: &str = "{bar:30} {pos}/{len} steps  {msg}  {per_sec}, {eta} left
 
 /// A bar at step `first` of `num_steps`. It shows itself only on a terminal.
 pub(crate) fn bar(first: u64, num_steps: u64) -> ProgressBar {
-    // Without the template, which is checked by the example's test, there would be another bar, not none.
+    // A template that can't be read would only look plainer.
     let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
     let style =
         style.with_key("per_sec", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {

@@ -13,13 +13,13 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 
 pub(crate) use loss::losses;
-pub(crate) use spectrogram::side_by_side;
+pub(crate) use spectrogram::{MIN_SAMPLES, side_by_side};
 
 use crate::files;
 
 const FONT: &str = "sans-serif";
-const TITLE_SIZE: u32 = 26;
-const TEXT_SIZE: u32 = 18;
+const TITLE_SIZE: u32 = 22;
+const TEXT_SIZE: u32 = 16;
 
 type Canvas<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 
@@ -29,7 +29,7 @@ fn write(
     (width, height): (u32, u32),
     draw: impl FnOnce(&Canvas<'_>) -> Result<()>,
 ) -> Result<()> {
-    register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
+    register_font(FONT, FontStyle::Normal, epaint_default_fonts::HACK_REGULAR)
         .map_err(|_| anyhow!("the font of the plots can't be read"))?;
     files::replace(path, |temporary| {
         let canvas = BitMapBackend::new(temporary, (width, height)).into_drawing_area();

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use lucid::{Tensor, no_grad};
 use plotters::prelude::*;
 
@@ -12,6 +12,8 @@ use crate::audio::SAMPLE_RATE;
 use crate::spectral::{Resolution, Stft};
 
 const RESOLUTION: Resolution = Resolution { window: 512, hop: 64 };
+/// Samples of the shortest clip that can be drawn.
+pub(crate) const MIN_SAMPLES: usize = RESOLUTION.window;
 /// What the colours show, in dB: the loudest bin of the original is 0.
 const RANGE: Range<f32> = -80.0..0.0;
 const COLOUR_BAR_WIDTH: u32 = 110;
@@ -24,13 +26,12 @@ struct Spectrogram {
     seconds: f32,
 }
 
-/// Draws the spectrograms of `clips`, each with its title, relative to the first.
+/// Draws the spectrograms of `clips`, each with its title, relative to the first. Each has at least [`MIN_SAMPLES`].
 pub(crate) fn side_by_side(path: &Path, clips: [(&str, &[f32]); 2]) -> Result<()> {
     let stft = Stft::new(RESOLUTION)?;
     let mut loudest = None;
     let mut panels = Vec::new();
     for (title, samples) in clips {
-        ensure!(samples.len() >= RESOLUTION.window, "{title} is too short for a spectrogram");
         let x = Tensor::from_vec([1, 1, samples.len()], samples.to_vec())?;
         let power = no_grad(|| stft.power(&x.into()))?.value().squeeze(0)?;
         let &mut loudest = loudest.get_or_insert(power.max(&[0, 1], false)?.item()?);

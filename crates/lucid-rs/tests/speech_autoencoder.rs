@@ -1,0 +1,229 @@
+//! The parts of the example that are worth a test: its transform, its metric, what it refuses, and that a run which is
+//! stopped and resumed ends in the same bytes as one that is not.
+
+#[path = "../examples/speech_autoencoder/args.rs"]
+mod args;
+#[path = "../examples/speech_autoencoder/audio.rs"]
+mod audio;
+#[path = "../examples/speech_autoencoder/checkpoint.rs"]
+mod checkpoint;
+#[path = "../examples/speech_autoencoder/config.rs"]
+mod config;
+#[path = "../examples/speech_autoencoder/files.rs"]
+mod files;
+#[path = "../examples/speech_autoencoder/metric.rs"]
+mod metric;
+#[path = "../examples/speech_autoencoder/model.rs"]
+mod model;
+#[path = "../examples/speech_autoencoder/plot/mod.rs"]
+mod plot;
+#[path = "../examples/speech_autoencoder/progress.rs"]
+mod progress;
+#[path = "../examples/speech_autoencoder/report.rs"]
+mod report;
+#[path = "../examples/speech_autoencoder/run.rs"]
+mod run;
+#[path = "../examples/speech_autoencoder/spectral.rs"]
+mod spectral;
+#[path = "../examples/speech_autoencoder/train.rs"]
+mod train;
+
+use std::f64::consts::TAU;
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use clap::Parser;
+use hound::{SampleFormat, WavSpec, WavWriter};
+use lucid::Tensor;
+
+use args::Args;
+use audio::Clip;
+use config::Config;
+use metric::si_snr;
+use model::Level;
+use spectral::{Resolution, Stft};
+
+/// A configuration that trains in no time.
+fn tiny() -> Config {
+    let mut config = Config::default();
+    config.model.levels = vec![Level { stride: 4, channels: 4 }, Level { stride: 2, channels: 6 }];
+    config.model.latent_channels = 1;
+    config.training.batch = 2;
+    config.training.segment = 256;
+    config.training.resolutions = vec![Resolution { window: 32, hop: 8 }];
+    config.training.horizon = 5;
+    config
+}
+
+/// Runs the example with `flags` and an output folder below `folder`.
+fn run_in(folder: &Path, output: &str, flags: &[&str]) -> anyhow::Result<()> {
+    let output = folder.join(output).display().to_string();
+    let flags = ["speech_autoencoder", "--output", &output].into_iter().chain(flags.iter().copied());
+    run::run(&Args::try_parse_from(flags)?)
+}
+
+/// A folder with the tiny configuration, and that configuration's path.
+fn folder() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.json");
+    fs::write(&path, tiny().to_json().unwrap()).unwrap();
+    let path = path.display().to_string();
+    (folder, path)
+}
+
+#[test]
+fn a_resumed_run_ends_in_the_bytes_of_one_that_was_not_stopped() {
+    let (folder, config) = folder();
+    let run = |output: &str, flags: &[&str]| {
+        run_in(folder.path(), output, &[&["--config", &config, "--seed", "7"], flags].concat()).unwrap();
+    };
+    run("whole", &["--steps", "8", "--threads", "1"]);
+    run("parts", &["--steps", "4", "--threads", "2"]);
+    let bytes = |output: &str, name: &str| fs::read(folder.path().join(output).join(name)).unwrap();
+    assert_ne!(bytes("whole", "model.safetensors"), bytes("parts", "model.safetensors"));
+    run("parts", &["--steps", "8", "--threads", "2", "--resume"]);
+    let names =
+        ["model.safetensors", "checkpoint.safetensors", "config.json", "loss.csv", "reconstruction.wav"];
+    for name in names {
+        assert!(bytes("whole", name) == bytes("parts", name), "{name} differs");
+    }
+    let log = String::from_utf8(bytes("parts", "loss.csv")).unwrap();
+    assert_eq!(log.lines().count(), 1 + 8, "{log}");
+
+    // Nothing temporary is left behind.
+    let mut left: Vec<_> =
+        fs::read_dir(folder.path().join("parts")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left.len(), names.len() + 2, "{left:?}");
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused() {
+    let (folder, config) = folder();
+    let run = |flags: &[&str]| run_in(folder.path(), "out", &[&["--config", &config], flags].concat());
+    let refusal = |flags: &[&str]| format!("{:#}", run(flags).unwrap_err());
+    let message = refusal(&["--steps", "1", "--resume"]);
+    assert!(message.contains("checkpoint.safetensors"), "{message}");
+
+    run(&["--steps", "2", "--seed", "1"]).unwrap();
+    let model = folder.path().join("out/model.safetensors");
+    let before = fs::read(&model).unwrap();
+    let message = refusal(&["--steps", "3", "--seed", "2", "--resume"]);
+    assert!(message.contains("its seed is 1, this one's is 2"), "{message}");
+    let message = refusal(&["--steps", "1", "--seed", "1", "--resume"]);
+    assert!(message.contains("--steps 1") && message.contains("2 steps already"), "{message}");
+    let clip = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/speech_autoencoder/arctic_a0009.wav");
+    let message = refusal(&["--steps", "3", "--seed", "1", "--resume", "--train", clip]);
+    assert!(message.contains("its clip is 64000 samples"), "{message}");
+
+    let mut other = tiny();
+    other.training.batch += 1;
+    fs::write(&config, other.to_json().unwrap()).unwrap();
+    let message = refusal(&["--steps", "3", "--seed", "1", "--resume"]);
+    assert!(message.contains("another configuration"), "{message}");
+    assert_eq!(fs::read(&model).unwrap(), before);
+}
+
+#[test]
+fn the_transform_is_the_windowed_fourier_sum() {
+    for (window, hop, len) in [(16, 4, 50), (32, 8, 32), (30, 7, 101)] {
+        let x: Vec<f32> = (0..len).map(|n| (n as f32 * 0.37).sin() + 0.3 * (n as f32 * 1.9).cos()).collect();
+        let input = Tensor::from_vec([1, 1, len], x.clone()).unwrap();
+        let power = Stft::new(Resolution { window, hop }).unwrap().power(&input.into()).unwrap().value();
+        let num_frames = (len - window) / hop + 1;
+        assert_eq!(power.shape(), [1, window / 2 + 1, num_frames]);
+
+        let hann = |n: usize| 0.5 - 0.5 * (TAU * n as f64 / window as f64).cos();
+        let sum: f64 = (0..window).map(hann).sum();
+        for bin in 0..window / 2 + 1 {
+            for frame in 0..num_frames {
+                let (mut re, mut im) = (0.0, 0.0);
+                for n in 0..window {
+                    let value = f64::from(x[frame * hop + n]) * hann(n) / sum;
+                    let angle = TAU * (bin * n) as f64 / window as f64;
+                    (re, im) = (re + value * angle.cos(), im - value * angle.sin());
+                }
+                let (expected, found) = (re * re + im * im, f64::from(power.view()[[0, bin, frame]]));
+                // |x| < 1.3 and the weights add up to 1 => each part is below 1.3 and its error below 1.3 (window + 2) eps.
+                let tolerance = 8.0 * (window + 2) as f64 * f64::from(f32::EPSILON);
+                assert!((expected - found).abs() < tolerance, "{window} {bin} {frame}: {expected} {found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_ratio_is_what_its_definition_says() {
+    // Over whole periods both sines have mean 0, power 1/2, and are orthogonal.
+    let wave = |turns: f64| (0..1000).map(move |n| (TAU * turns * f64::from(n) / 1000.0).sin());
+    let mix = |scale: f64, noise: f64, offset: f64| -> Vec<f32> {
+        wave(3.0).zip(wave(8.0)).map(|(x, n)| (scale * x + noise * n + offset) as f32).collect()
+    };
+    let target = mix(1.0, 0.0, 0.25);
+    for (estimate, expected) in [
+        (mix(1.0, 0.1, 0.0), 20.0),
+        (mix(5.0, 0.5, 0.0), 20.0),
+        (mix(-1.0, 0.1, 3.0), 20.0),
+        (mix(1.0, 10.0, 0.0), -20.0),
+    ] {
+        let found = si_snr(&estimate, &target);
+        assert!((found - expected).abs() < 1e-3, "{found} is not {expected}");
+    }
+    assert!(si_snr(&mix(2.0, 0.0, 0.0), &target) > 100.0);
+}
+
+#[test]
+fn the_latent_is_a_quarter_of_the_samples_at_most() {
+    let config = Config::default().model;
+    for num_samples in [64_000, 49_520, 16_000, 16_001, 1_025] {
+        assert!(4 * config.num_latents(num_samples) <= num_samples, "{num_samples}");
+    }
+    // 773 frames of 64 samples hold 49472 of them, and one more the rest; each has 15 numbers.
+    assert_eq!(config.num_latents(49_520), 774 * 15);
+}
+
+fn wav(spec: WavSpec, write: impl Fn(&mut WavWriter<&mut Cursor<Vec<u8>>>)) -> anyhow::Result<Clip> {
+    let mut bytes = Cursor::new(Vec::new());
+    let mut writer = WavWriter::new(&mut bytes, spec).unwrap();
+    write(&mut writer);
+    writer.finalize().unwrap();
+    Clip::read(Cursor::new(bytes.into_inner()), "a.wav")
+}
+
+#[test]
+fn every_sample_format_gives_the_same_clip_and_another_rate_is_refused() {
+    let spec = |channels, bits_per_sample, sample_format| WavSpec {
+        channels,
+        sample_rate: 16_000,
+        bits_per_sample,
+        sample_format,
+    };
+    let expected = [0.0, 0.5, -1.0, 0.25];
+    for bits in [8, 16, 24, 32] {
+        let clip = wav(spec(1, bits, SampleFormat::Int), |writer| {
+            for sample in expected {
+                writer.write_sample((sample * 2.0_f64.powi(i32::from(bits) - 1)) as i32).unwrap();
+            }
+        });
+        assert_eq!(clip.unwrap().samples, expected.map(|sample| sample as f32), "{bits} bits");
+    }
+    let stereo = wav(spec(2, 32, SampleFormat::Float), |writer| {
+        for sample in expected {
+            writer.write_sample(sample as f32 + 0.125).unwrap();
+            writer.write_sample(sample as f32 - 0.125).unwrap();
+        }
+    });
+    assert_eq!(stereo.unwrap().samples, expected.map(|sample| sample as f32));
+
+    let refusal = |clip: anyhow::Result<Clip>| format!("{:#}", clip.err().unwrap());
+    let mono = spec(1, 16, SampleFormat::Int);
+    let message = refusal(wav(WavSpec { sample_rate: 44_100, ..mono }, |_| {}));
+    assert!(message.contains("44100") && message.contains("16000"), "{message}");
+    let message = refusal(wav(mono, |_| {}));
+    assert!(message.contains("no samples"), "{message}");
+    let message = refusal(wav(mono, |writer| writer.write_sample(0_i16).unwrap()));
+    assert!(message.contains("silent"), "{message}");
+    let message = refusal(Clip::read(Cursor::new(b"not a WAV file"), "a.wav"));
+    assert!(message.contains("a.wav"), "{message}");
+}
