@@ -195,11 +195,16 @@ mod tests {
                 map(view.clone(), &mut out, |x| x + 1.0);
                 assert_eq!(out, view.iter().map(|x| x + 1.0).collect::<Vec<_>>());
 
+                let flat = ndarray::Array::from_iter((0..view.len()).map(|i| i as f64));
+                let flat = flat.into_shape_with_order(view.raw_dim()).unwrap();
                 let row = numbers((1, 1, *view.shape().last().unwrap()));
-                let row = row.broadcast(view.raw_dim()).unwrap();
-                let mut out = Vec::new();
-                zip(view.clone(), row.clone(), &mut out, |x, y| x - y);
-                assert_eq!(out, view.iter().zip(&row).map(|(x, y)| x - y).collect::<Vec<_>>());
+                for other in [flat.view(), row.broadcast(view.raw_dim()).unwrap(), view.clone()] {
+                    for (x, y) in [(&view, &other), (&other, &view)] {
+                        let mut out = Vec::new();
+                        zip(x.clone(), y.clone(), &mut out, |x, y| x - y);
+                        assert_eq!(out, x.iter().zip(y).map(|(x, y)| x - y).collect::<Vec<_>>());
+                    }
+                }
             }
         }
     }
