@@ -9,7 +9,9 @@ use crate::isa::Isa;
 /// `f32` or `f64`: what every kernel, and so every convolution, is generic over.
 ///
 /// The trait is sealed: a new element type needs kernels of its own.
-pub trait Element: Float + NumAssign + Debug + Display + Default + Send + Sync + sealed::Peak + 'static {
+pub trait Element:
+    Float + NumAssign + Debug + Display + Default + Send + Sync + sealed::Peak + 'static
+{
     /// `"f32"` or `"f64"`.
     const NAME: &'static str;
 }

@@ -57,9 +57,10 @@ impl FromStr for Isa {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Isa::ALL.into_iter().find(|isa| isa.to_string() == name).ok_or_else(|| {
-            format!("unknown instruction set {name:?}: accepted are portable, avx2, avx512")
-        })
+        Isa::ALL
+            .into_iter()
+            .find(|isa| isa.to_string() == name)
+            .ok_or_else(|| format!("unknown instruction set {name:?}: accepted are portable, avx2, avx512"))
     }
 }
 

@@ -1,7 +1,10 @@
 //! `#[derive(Module)]`: names, element types, and everything that a struct of modules can be made of.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
+
 use lucid_nn::{
-    Conv1d, ConvTranspose1d, Dropout, Forward, LeakyRelu, Module, Relu, Result, Sequential, Tensor, Var,
+    Conv1d, ConvTranspose1d, ConvTransposeBuilder, Dropout, Forward, LeakyRelu, Module, Relu, Result,
+    Sequential, Tensor, Var,
 };
 
 fn names<T: lucid_nn::Element>(vars: Vec<(String, Var<T>)>) -> Vec<String> {
@@ -118,7 +121,7 @@ struct Double(ConvTranspose1d<f64>, Relu);
 
 #[test]
 fn element_types() {
-    let deconv = ConvTranspose1d::<f64>::builder(1, 1, 2).build().unwrap();
+    let deconv = ConvTransposeBuilder::<1, f64>::new(1, 1, 2).build().unwrap();
     let generic = Generic { deconv, rest: Relu };
     assert_eq!(names(generic.named_parameters()), ["deconv.weight", "deconv.bias"]);
     let Generic { deconv, rest } = generic;

@@ -1,5 +1,7 @@
 //! Modules with PyTorch's weights give PyTorch's outputs and gradients; they start from PyTorch's bounds.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
+
 use lucid_check::golden;
 use lucid_nn::{
     Axes, Conv, ConvConfig, ConvTranspose, ConvTransposeConfig, Forward, Linear, Result, Tensor, Var,
@@ -21,7 +23,10 @@ fn config<C: serde::de::DeserializeOwned>(options: &Value) -> C {
     serde_json::from_value(options.clone()).unwrap_or_else(|error| panic!("{options}: {error}"))
 }
 
-fn conv<const N: usize>(entry: &Value, x: &Var<f64>) -> Result<(Vec<Option<Var<f64>>>, Var<f64>)> {
+/// The parameters of a module, weight first, and its output.
+type Run = (Vec<Option<Var<f64>>>, Var<f64>);
+
+fn conv<const N: usize>(entry: &Value, x: &Var<f64>) -> Result<Run> {
     let mut conv = Conv::<N, f64>::from_config(
         config::<ConvConfig<N>>(&entry["options"]),
         &mut ChaCha8Rng::seed_from_u64(0),
@@ -33,7 +38,7 @@ fn conv<const N: usize>(entry: &Value, x: &Var<f64>) -> Result<(Vec<Option<Var<f
     Ok((vec![Some(conv.weight), conv.bias], y))
 }
 
-fn conv_transpose<const N: usize>(entry: &Value, x: &Var<f64>) -> Result<(Vec<Option<Var<f64>>>, Var<f64>)> {
+fn conv_transpose<const N: usize>(entry: &Value, x: &Var<f64>) -> Result<Run> {
     let config = config::<ConvTransposeConfig<N>>(&entry["options"]);
     let mut deconv = ConvTranspose::<N, f64>::from_config(config, &mut ChaCha8Rng::seed_from_u64(0))?;
     deconv.weight = leaf(entry, "weight").unwrap();
@@ -138,8 +143,7 @@ fn initial_values_fill_pytorchs_bounds() {
 #[test]
 fn the_same_seed_gives_the_same_module() {
     let make = |seed| {
-        let deconv =
-            ConvTranspose::<1, f32>::builder(4, 2, 3).build_with(&mut ChaCha8Rng::seed_from_u64(seed));
+        let deconv = ConvTranspose::<1>::builder(4, 2, 3).build_with(&mut ChaCha8Rng::seed_from_u64(seed));
         let deconv = deconv.unwrap();
         (deconv.weight.value().to_vec(), deconv.bias.unwrap().value().to_vec())
     };

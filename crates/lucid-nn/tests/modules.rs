@@ -1,10 +1,13 @@
 //! Every module's gradients of first and second order, by its input and by its parameters, against central differences.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
+
 use lucid_autograd::Result as TapeResult;
 use lucid_check::tape::{arbitrary, check_gradients};
 use lucid_nn::{
-    Conv, ConvTranspose, Dropout, Elu, Flatten, Forward, Gelu, LeakyRelu, Linear, LogSoftmax, Module,
-    Padding, PaddingMode, Relu, Result, Sequential, Sigmoid, Silu, Softmax, Softplus, Tanh, Var,
+    Conv, ConvBuilder, ConvTranspose, ConvTransposeBuilder, Dropout, Elu, Flatten, Forward, Gelu, LeakyRelu,
+    Linear, LogSoftmax, Module, Padding, PaddingMode, Relu, Result, Sequential, Sigmoid, Silu, Softmax,
+    Softplus, Tanh, Var,
 };
 use ndarray::ArrayD;
 
@@ -23,9 +26,9 @@ fn check<M: Forward<f64>>(name: &str, shapes: &[&[usize]], make: impl Fn(&[Var<f
 fn conv<const N: usize>(
     vars: &[Var<f64>],
     kernel: [usize; N],
-    set: impl Fn(lucid_nn::ConvBuilder<N, f64>) -> lucid_nn::ConvBuilder<N, f64>,
+    set: impl Fn(ConvBuilder<N, f64>) -> ConvBuilder<N, f64>,
 ) -> Result<Conv<N, f64>> {
-    let mut conv = set(Conv::builder(2, 4, kernel)).build()?;
+    let mut conv = set(ConvBuilder::new(2, 4, kernel)).build()?;
     conv.weight = vars[0].clone();
     conv.bias = vars.get(1).cloned();
     Ok(conv)
@@ -34,9 +37,9 @@ fn conv<const N: usize>(
 fn deconv<const N: usize>(
     vars: &[Var<f64>],
     kernel: [usize; N],
-    set: impl Fn(lucid_nn::ConvTransposeBuilder<N, f64>) -> lucid_nn::ConvTransposeBuilder<N, f64>,
+    set: impl Fn(ConvTransposeBuilder<N, f64>) -> ConvTransposeBuilder<N, f64>,
 ) -> Result<ConvTranspose<N, f64>> {
-    let mut deconv = set(ConvTranspose::builder(4, 2, kernel)).build()?;
+    let mut deconv = set(ConvTransposeBuilder::new(4, 2, kernel)).build()?;
     deconv.weight = vars[0].clone();
     deconv.bias = vars.get(1).cloned();
     Ok(deconv)
@@ -147,7 +150,7 @@ fn dropout_keeps_the_mean_and_stops_in_evaluation() {
 
 #[test]
 fn unused_bias_is_no_parameter_and_gradients_can_be_cleared() {
-    let conv = Conv::<1, f64>::builder(2, 4, 3).bias(false).build().unwrap();
+    let conv = ConvBuilder::<1, f64>::new(2, 4, 3).bias(false).build().unwrap();
     assert_eq!(conv.named_parameters().len(), 1);
     let x = Var::constant(lucid_nn::Tensor::ones([1, 2, 5]).unwrap());
     let run = || -> TapeResult<()> { conv.forward(&x).unwrap().backward() };

@@ -6,16 +6,16 @@ use std::fs;
 
 use lucid_check::{check_close_relative, golden};
 use lucid_nn::{
-    Conv1d, ConvTranspose1d, Element, Error, Forward, LeakyRelu, Linear, Misshapen, Module, Sequential,
-    StateDict, Strictness, Tensor, Var,
+    ConvBuilder, ConvTransposeBuilder, Element, Error, Forward, LeakyRelu, Linear, Misshapen, Module,
+    Sequential, StateDict, Strictness, Tensor, Var,
 };
 use lucid_tensor::tensor;
 
 fn golden_layers<T: Element>() -> Sequential<T> {
     Sequential::new()
-        .with(Conv1d::<T>::builder(2, 4, 3).padding(1).build().unwrap())
+        .with(ConvBuilder::<1, T>::new(2, 4, 3).padding(1).build().unwrap())
         .with(LeakyRelu { slope: 0.1 })
-        .with(ConvTranspose1d::<T>::builder(4, 2, 4).stride(2).padding(1).build().unwrap())
+        .with(ConvTransposeBuilder::<1, T>::new(4, 2, 4).stride(2).padding(1).build().unwrap())
 }
 
 fn linear() -> Linear<f32> {

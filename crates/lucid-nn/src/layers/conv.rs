@@ -129,16 +129,19 @@ pub type Conv2d<T = f32> = Conv<2, T>;
 /// A convolution over three axes.
 pub type Conv3d<T = f32> = Conv<3, T>;
 
-impl<const N: usize, T: Element> Conv<N, T> {
-    /// Starts from the three parameters that have no default.
+impl<const N: usize> Conv<N, f32> {
+    /// Starts an `f32` module from the three parameters that have no default; [`ConvBuilder::new`] starts one of either
+    /// element type.
     pub fn builder(
         in_channels: usize,
         out_channels: usize,
         kernel_size: impl Into<Axes<N>>,
-    ) -> ConvBuilder<N, T> {
-        ConvBuilder { config: ConvConfig::new(in_channels, out_channels, kernel_size), element: PhantomData }
+    ) -> ConvBuilder<N, f32> {
+        ConvBuilder::new(in_channels, out_channels, kernel_size)
     }
+}
 
+impl<const N: usize, T: Element> Conv<N, T> {
     /// A convolution with initial values drawn from `rng`: uniform in +-1/sqrt(fan_in), with
     /// `fan_in = in_channels / groups * kernel`.
     ///
@@ -234,6 +237,11 @@ macro_rules! shared_setters {
 pub(crate) use shared_setters;
 
 impl<const N: usize, T: Element> ConvBuilder<N, T> {
+    /// Starts from the three parameters that have no default.
+    pub fn new(in_channels: usize, out_channels: usize, kernel_size: impl Into<Axes<N>>) -> Self {
+        ConvBuilder { config: ConvConfig::new(in_channels, out_channels, kernel_size), element: PhantomData }
+    }
+
     shared_setters!();
 
     /// What is read outside the input; zeros by default.

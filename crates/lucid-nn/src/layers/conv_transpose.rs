@@ -107,17 +107,19 @@ pub type ConvTranspose2d<T = f32> = ConvTranspose<2, T>;
 /// A transposed convolution over three axes.
 pub type ConvTranspose3d<T = f32> = ConvTranspose<3, T>;
 
-impl<const N: usize, T: Element> ConvTranspose<N, T> {
-    /// Starts from the three parameters that have no default.
+impl<const N: usize> ConvTranspose<N, f32> {
+    /// Starts an `f32` module from the three parameters that have no default; [`ConvTransposeBuilder::new`] starts one of
+    /// either element type.
     pub fn builder(
         in_channels: usize,
         out_channels: usize,
         kernel_size: impl Into<Axes<N>>,
-    ) -> ConvTransposeBuilder<N, T> {
-        let config = ConvTransposeConfig::new(in_channels, out_channels, kernel_size);
-        ConvTransposeBuilder { config, element: PhantomData }
+    ) -> ConvTransposeBuilder<N, f32> {
+        ConvTransposeBuilder::new(in_channels, out_channels, kernel_size)
     }
+}
 
+impl<const N: usize, T: Element> ConvTranspose<N, T> {
     /// A transposed convolution with initial values drawn from `rng`: uniform in +-1/sqrt(fan_in), with
     /// `fan_in = out_channels / groups * kernel`.
     ///
@@ -173,6 +175,12 @@ pub struct ConvTransposeBuilder<const N: usize, T = f32> {
 }
 
 impl<const N: usize, T: Element> ConvTransposeBuilder<N, T> {
+    /// Starts from the three parameters that have no default.
+    pub fn new(in_channels: usize, out_channels: usize, kernel_size: impl Into<Axes<N>>) -> Self {
+        let config = ConvTransposeConfig::new(in_channels, out_channels, kernel_size);
+        ConvTransposeBuilder { config, element: PhantomData }
+    }
+
     shared_setters!();
 
     /// Positions added at the output's end: a number or one per axis, below `max(stride, dilation)`.

@@ -17,7 +17,7 @@ use crate::{Module, Path};
 /// ```
 /// use lucid_nn::{Forward, Linear, Tensor, Var};
 ///
-/// let linear = Linear::new(8, 3, true, &mut rand::rng())?;
+/// let linear = Linear::<f32>::new(8, 3, true, &mut rand::rng())?;
 /// assert_eq!(linear.forward(&Var::constant(Tensor::zeros([5, 8])?))?.shape(), [5, 3]);
 /// # Ok::<(), lucid_nn::Error>(())
 /// ```
