@@ -64,17 +64,17 @@ fn run_in(folder: &Path, output: &str, flags: &[&str]) -> anyhow::Result<()> {
 }
 
 /// A folder with the tiny configuration, and that configuration's path.
-fn folder() -> (tempfile::TempDir, String) {
-    let folder = tempfile::tempdir().unwrap();
+fn folder() -> anyhow::Result<(tempfile::TempDir, String)> {
+    let folder = tempfile::tempdir()?;
     let path = folder.path().join("tiny.json");
-    fs::write(&path, tiny().to_json().unwrap()).unwrap();
+    fs::write(&path, tiny().to_json()?)?;
     let path = path.display().to_string();
-    (folder, path)
+    Ok((folder, path))
 }
 
 #[test]
 fn a_resumed_run_ends_in_the_bytes_of_one_that_was_not_stopped() {
-    let (folder, config) = folder();
+    let (folder, config) = folder().unwrap();
     let run = |output: &str, flags: &[&str]| {
         run_in(folder.path(), output, &[&["--config", &config, "--seed", "7"], flags].concat()).unwrap();
     };
@@ -100,7 +100,7 @@ fn a_resumed_run_ends_in_the_bytes_of_one_that_was_not_stopped() {
 
 #[test]
 fn a_checkpoint_of_another_run_is_refused() {
-    let (folder, config) = folder();
+    let (folder, config) = folder().unwrap();
     let run = |flags: &[&str]| run_in(folder.path(), "out", &[&["--config", &config], flags].concat());
     let refusal = |flags: &[&str]| format!("{:#}", run(flags).unwrap_err());
     let message = refusal(&["--steps", "1", "--resume"]);
@@ -185,9 +185,9 @@ fn the_latent_is_a_quarter_of_the_samples_at_most() {
 
 fn wav(spec: WavSpec, write: impl Fn(&mut WavWriter<&mut Cursor<Vec<u8>>>)) -> anyhow::Result<Clip> {
     let mut bytes = Cursor::new(Vec::new());
-    let mut writer = WavWriter::new(&mut bytes, spec).unwrap();
+    let mut writer = WavWriter::new(&mut bytes, spec)?;
     write(&mut writer);
-    writer.finalize().unwrap();
+    writer.finalize()?;
     Clip::read(Cursor::new(bytes.into_inner()), "a.wav")
 }
 

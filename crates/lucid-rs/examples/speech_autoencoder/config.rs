@@ -56,7 +56,7 @@ impl Default for Config {
                 batch: 4,
                 segment: 4096,
                 resolutions: vec![resolution(512, 128), resolution(256, 64), resolution(128, 32)],
-                spectral_weight: 0.1,
+                spectral_weight: 0.3,
                 learning_rate: 2e-3,
                 warmup: 20,
                 horizon: 1500,
