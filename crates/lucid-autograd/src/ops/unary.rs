@@ -27,6 +27,14 @@ pub(crate) use function;
 function!(/** `(e^x)' = e^x` */ Exp, "exp", Output, |x| x.exp(), |y| Ok(y.clone()));
 function!(/** `(ln x)' = 1 / x` */ Ln, "ln", Input, |x| x.ln(), |x| Ok(x.recip()));
 function!(/** `(sqrt x)' = 1 / (2 sqrt x)` */ Sqrt, "sqrt", Output, |x| x.sqrt(), |y| Ok(y.recip() * number::<T>(0.5)));
+function!(
+    /** `(x^2)' = 2 x` */
+    Square,
+    "square",
+    Input,
+    |x| x * x,
+    |x| Ok(x * number::<T>(2.0))
+);
 function!(/** `(1/x)' = -(1/x)^2` */ Recip, "recip", Output, |x| x.recip(), |y| Ok(-y.square()));
 function!(/** `sin' = cos` */ Sin, "sin", Input, |x| x.sin(), |x| Ok(x.cos()));
 function!(/** `cos' = -sin` */ Cos, "cos", Input, |x| x.cos(), |x| Ok(-x.sin()));
@@ -116,7 +124,7 @@ impl<T: Element> Var<T> {
 
     /// `x^2` for every element.
     pub fn square(&self) -> Self {
-        self.powf(number::<T>(2.0))
+        apply(Square, self)
     }
 
     /// `|x|` for every element; the gradient at 0 is 0.
