@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::{bench, files, tidy, verify};
+use crate::{bench, codegen, files, tidy, verify};
 
 /// Run every check, in order, up to the first that fails
 ///
@@ -61,6 +61,7 @@ fn steps() -> Vec<Step> {
                 Some(("RUSTDOCFLAGS", "-D warnings")),
             ),
         },
+        Step { name: "codegen", action: Action::Here(|_| codegen::run(&codegen::Args { check: true })) },
         Step { name: "tidy", action: Action::Here(|_| tidy::run(&tidy::Args {})) },
         // By itself, without the features that the rest of the workspace asks for.
         cargo("lucid-conv alone", &["test", "--locked", "-p", "lucid-conv"]),

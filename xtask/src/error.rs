@@ -47,6 +47,10 @@ pub(crate) enum Error {
     #[error("the conformance cases do not pass")]
     Verify,
 
+    /// Generated files that are not what `codegen` would write.
+    #[error("stale: {files}; run `cargo xtask codegen`")]
+    Stale { files: String },
+
     /// `tidy` found something.
     #[error("tidy: {0} finding(s)")]
     Findings(usize),

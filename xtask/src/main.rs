@@ -5,6 +5,7 @@
 
 mod bench;
 mod ci;
+mod codegen;
 mod convolution;
 mod error;
 mod files;
@@ -23,6 +24,7 @@ use crate::error::{Error, Result};
 enum Task {
     Verify(verify::Args),
     Bench(bench::Args),
+    Codegen(codegen::Args),
     Tidy(tidy::Args),
     Ci(ci::Args),
 }
@@ -43,6 +45,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Verify(args) => verify::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Codegen(args) => codegen::run(&args),
         Task::Tidy(args) => tidy::run(&args),
         Task::Ci(args) => ci::run(&args),
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use lucid_check::{
     Case, Dtype, Error as CheckError, Expected, ReferenceResult, check_close, check_close_relative, golden,
 };
-use lucid_conv::{Algorithm, Element, Plan, Shapes};
+use lucid_conv::{Algorithm, Element, Isa, Plan, Shapes};
 use ndarray::{Array1, ArrayD, ArrayViewD};
 
 use crate::convolution::{Convolution, Passes, with_algorithm};
@@ -116,9 +116,23 @@ fn check<const N: usize>(case: &Case) -> Result<Judge> {
     Ok(judge)
 }
 
-/// The plan of every algorithm: the one place to add a loop over instruction sets, once a plan can be told one.
+/// The plan of every algorithm that accepts the geometry; where its kernels are lucid's own, on every instruction set
+/// that the machine has.
 fn variants<const N: usize>(plan: &Plan<N>) -> Result<Vec<Plan<N>>> {
-    Algorithm::ALL.into_iter().map(|algorithm| with_algorithm(*plan, algorithm)).collect()
+    let mut plans = Vec::new();
+    for algorithm in Algorithm::ALL {
+        match with_algorithm(*plan, algorithm) {
+            Ok(plan) if algorithm == Algorithm::Polyphase => {
+                for isa in Isa::available() {
+                    plans.push(plan.with_isa(isa)?);
+                }
+            }
+            Ok(plan) => plans.push(plan),
+            Err(Error::Conv(lucid_conv::Error::Algorithm { .. })) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(plans)
 }
 
 /// Computes every tensor that the file has, in the element type that `convert` makes, and has it checked.
@@ -131,7 +145,10 @@ fn run_plan<T: Element, const N: usize>(
     check: fn(&mut Judge, &str, ArrayViewD<'_, T>, Wanted<'_>),
 ) -> Result<()> {
     let passes = Passes::of(plan.geometry().kind());
-    let label = |tensor: &str, pass| format!("{tensor} by {} in {}", plan.recipe(pass).algorithm, T::NAME);
+    let label = |tensor: &str, pass| {
+        let recipe = plan.recipe(pass);
+        format!("{tensor} by {} on {} in {}", recipe.algorithm, recipe.isa, T::NAME)
+    };
     let (x, w) = (case.x.mapv(convert), case.w.mapv(convert));
     let b: Option<Array1<T>> = case.b.as_ref().map(|b| b.iter().copied().map(convert).collect());
 
@@ -240,9 +257,7 @@ mod tests {
     /// In every tensor, a value that is wrong by more than float64 allows, and by more than float32 does.
     #[test]
     fn one_wrong_number_fails_with_its_tensor_and_place_named() {
-        for (tensor, error, num_wrong) in
-            [("y", 1e-8, 3), ("y", 0.1, 6), ("dx", 1e-8, 3), ("dw", 0.1, 6), ("db", 1e-8, 3)]
-        {
+        for (tensor, error) in [("y", 1e-8), ("y", 0.1), ("dx", 1e-8), ("dw", 0.1), ("db", 1e-8)] {
             let folder = tempfile::tempdir().unwrap();
             let mut case = intact("transpose_s2_k4.safetensors");
             let Gradients { dx, dw, db, .. } = case.gradients.as_mut().unwrap();
@@ -259,7 +274,8 @@ mod tests {
             let [line, tally] = lines.lines().collect::<Vec<_>>()[..] else { panic!("{lines}") };
             assert!(line.contains("damaged.safetensors: ") && line.contains(&format!("{last:?}")), "{line}");
             assert!(line.contains(&format!(": {tensor} ")), "{line}");
-            assert!(line.contains(&format!("({num_wrong} of 24 comparisons failed)")), "{line}");
+            // How many there are depends on the machine's instruction sets; only this tensor's fail.
+            assert!(line.ends_with(" comparisons failed)") && !line.contains("(0 of"), "{line}");
             assert_eq!(tally, "0 passed, 1 failed");
             assert!(result.is_err());
         }

@@ -1,13 +1,16 @@
 //! How a geometry is computed: which algorithm per pass, and in what portions.
 //!
-//! A plan is plain data that depends on nothing but the geometry, so a test can assert it and a benchmark can force
-//! another one.
+//! A plan is plain data that depends on nothing but the geometry and the machine's instruction set, so a test can assert
+//! it and a benchmark can force another one.
 
 use std::fmt;
 use std::str::FromStr;
 
+use lucid_kernels::Isa;
+
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
+use crate::polyphase::{self, Form, Portions};
 
 /// One of the three functions that serve convolutions, transposed convolutions and the derivatives of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +31,8 @@ pub enum Algorithm {
     Im2col,
     /// Multiplies the weight with the coarse side, then adds the rows of the product to where their taps write.
     Col2im,
+    /// One sum over shifted rows per phase of the stride, in register tiles: see the crate's `polyphase` module.
+    Polyphase,
     /// Adds up tap by tap, without a matrix: for channels that do not mix.
     Direct,
 }
@@ -39,13 +44,15 @@ impl Pass {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Algorithm; 3] = [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Direct];
+    pub const ALL: [Algorithm; 4] =
+        [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Polyphase, Algorithm::Direct];
 
     /// Whether the algorithm computes `pass`.
     pub fn computes(self, pass: Pass) -> bool {
         match self {
             Algorithm::Im2col => matches!(pass, Pass::Forward | Pass::BackwardWeight),
             Algorithm::Col2im => pass == Pass::BackwardData,
+            Algorithm::Polyphase => pass != Pass::BackwardWeight,
             Algorithm::Direct => true,
         }
     }
@@ -57,8 +64,12 @@ impl Algorithm {
 pub struct Recipe<const N: usize> {
     /// The algorithm.
     pub algorithm: Algorithm,
-    /// Coarse positions handled at a time, per axis: always one stretch of the row-major grid, as only one axis is cut
-    /// and those before it are 1.
+    /// The instruction set of its kernels, for [`Algorithm::Polyphase`]; the others leave the choice to the matrix
+    /// product and the compiler.
+    pub isa: Isa,
+    /// Positions handled at a time, per axis: of the coarse grid, and always one stretch of it in row-major order, as
+    /// only one axis is cut and those before it are 1. For [`Algorithm::Polyphase`], positions of a phase, with only the
+    /// first axis cut.
     pub block: [usize; N],
     /// Channels of the result per task: coarse ones for [`Pass::Forward`], fine ones otherwise.
     pub channels: usize,
@@ -112,12 +123,36 @@ impl<const N: usize> Plan<N> {
     /// # Errors
     /// [`Error::Algorithm`] when the algorithm does not compute that pass.
     pub fn with_algorithm(mut self, pass: Pass, algorithm: Algorithm) -> Result<Self> {
-        if !algorithm.computes(pass) {
-            let accepted = Algorithm::ALL.into_iter().filter(|other| other.computes(pass));
+        let is_accepted = |other: Algorithm| {
+            other.computes(pass)
+                && (other != Algorithm::Polyphase || polyphase::accepts(&self.geometry, pass))
+        };
+        if !is_accepted(algorithm) {
+            let accepted = Algorithm::ALL.into_iter().filter(|&other| is_accepted(other));
             let accepted = accepted.map(|other| other.to_string()).collect::<Vec<_>>().join(", ");
             return Err(Error::Algorithm { algorithm, pass, accepted });
         }
-        self.recipes[pass as usize] = Recipe::new(&self.geometry, pass, algorithm);
+        let isa = self.recipes[pass as usize].isa;
+        self.recipes[pass as usize] = Recipe { isa, ..Recipe::new(&self.geometry, pass, algorithm) };
+        Ok(self)
+    }
+
+    /// The same plan with the kernels of another instruction set.
+    ///
+    /// # Errors
+    /// [`Error::Name`] when this machine lacks it.
+    pub fn with_isa(mut self, isa: Isa) -> Result<Self> {
+        if !isa.is_available() {
+            let accepted = Isa::available().iter().map(Isa::to_string).collect::<Vec<_>>().join(", ");
+            return Err(Error::Name {
+                what: "instruction set on this machine",
+                given: isa.to_string(),
+                accepted,
+            });
+        }
+        for recipe in &mut self.recipes {
+            recipe.isa = isa;
+        }
         Ok(self)
     }
 
@@ -131,9 +166,10 @@ impl<const N: usize> Plan<N> {
         &self.recipes[pass as usize]
     }
 
-    /// Bytes of workspace that `pass` takes per thread for elements of type `T`, beside what the matrix product packs
-    /// for itself: at most 128 Ki elements, or one channel's taps where those are more, whatever the batch, the channels
-    /// and the length of the signal.
+    /// Bytes of workspace that `pass` takes per thread for elements of type `T`, beside what a matrix product packs for
+    /// itself. It grows neither with the batch nor with the length of the signal. Matrix products take at most 128 Ki
+    /// elements, or one channel's taps where those are more; the polyphase form buffers some positions of all channels
+    /// of a group (144 Ki elements, or 64 positions where those are more) beside up to 256 Ki elements of weights.
     pub fn workspace_bytes<T>(&self, pass: Pass) -> usize {
         self.recipe(pass).workspace_len * size_of::<T>()
     }
@@ -143,6 +179,7 @@ fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
     let mixes = geometry.fine_per_group() * geometry.coarse_per_group() > 2;
     match pass {
         _ if !mixes => Algorithm::Direct,
+        Pass::Forward | Pass::BackwardData if polyphase::wins(geometry, pass) => Algorithm::Polyphase,
         Pass::BackwardData => Algorithm::Col2im,
         Pass::Forward | Pass::BackwardWeight => Algorithm::Im2col,
     }
@@ -151,7 +188,14 @@ fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
 impl<const N: usize> Recipe<N> {
     pub(crate) fn direct(geometry: &Geometry<N>) -> Self {
         let block = block_of(DIRECT_BLOCK_LEN, geometry.coarse());
-        Recipe { algorithm: Algorithm::Direct, block, channels: 1, reduction: 1, workspace_len: 0 }
+        Recipe {
+            algorithm: Algorithm::Direct,
+            isa: Isa::best(),
+            block,
+            channels: 1,
+            reduction: 1,
+            workspace_len: 0,
+        }
     }
 
     fn new(geometry: &Geometry<N>, pass: Pass, algorithm: Algorithm) -> Self {
@@ -159,6 +203,21 @@ impl<const N: usize> Recipe<N> {
         let taps = geometry.num_taps();
         if algorithm == Algorithm::Direct {
             return Recipe::direct(geometry);
+        }
+        let isa = Isa::best();
+        if algorithm == Algorithm::Polyphase {
+            let form = Form::new(geometry, pass);
+            let Portions { rows, channels, workspace_len } = Portions::new(geometry, &form);
+            let mut block = form.axes.each_ref().map(|axis| axis.len);
+            block[0] = rows;
+            return Recipe {
+                algorithm,
+                isa,
+                block,
+                channels,
+                reduction: form.source_channels,
+                workspace_len,
+            };
         }
         // What is split without splitting channels: the weight's gradient is a sum over the batch.
         let independent = match pass {
@@ -177,12 +236,12 @@ impl<const N: usize> Recipe<N> {
                 let channels = share(coarse, independent.saturating_mul(blocks), MIN_GATHERED_ROWS);
                 let reduction = fitting.min(fine);
                 let workspace_len = reduction * taps * positions;
-                Recipe { algorithm, block, channels, reduction, workspace_len }
+                Recipe { algorithm, isa, block, channels, reduction, workspace_len }
             }
             Pass::BackwardData | Pass::BackwardWeight => {
                 let channels = share(fine, independent, MIN_ROWS.div_ceil(taps)).min(fitting);
                 let workspace_len = channels * taps * positions;
-                Recipe { algorithm, block, channels, reduction: 0, workspace_len }
+                Recipe { algorithm, isa, block, channels, reduction: 0, workspace_len }
             }
         }
     }
@@ -222,6 +281,7 @@ impl fmt::Display for Algorithm {
         f.pad(match self {
             Algorithm::Im2col => "im2col",
             Algorithm::Col2im => "col2im",
+            Algorithm::Polyphase => "polyphase",
             Algorithm::Direct => "direct",
         })
     }

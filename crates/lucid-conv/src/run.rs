@@ -6,6 +6,7 @@ use ndarray::{Array1, ArrayD, ArrayView, ArrayView1, Axis, CowArray, Dimension, 
 use crate::error::{Error, Result};
 use crate::options::{Kind, Options};
 use crate::plan::{Algorithm, Pass, Plan, Recipe};
+use crate::polyphase::{self, Operands};
 use crate::{columns, direct, geometry::Shapes};
 
 /// What arrives at the input, the weight and the bias when `dy` arrives at the output.
@@ -113,6 +114,12 @@ impl<const N: usize> Plan<N> {
             Algorithm::Im2col | Algorithm::Col2im => {
                 columns::forward(g, &recipe, x, w, b, elements_mut(&mut y))
             }
+            Algorithm::Polyphase => {
+                let operands = Operands { source: x, weight: w, bias: b };
+                if !polyphase::pass(g, Pass::Forward, recipe.isa, &operands, elements_mut(&mut y)) {
+                    direct::forward(g, &Recipe::direct(g), x, w, b, elements_mut(&mut y));
+                }
+            }
             Algorithm::Direct => direct::forward(g, &recipe, x, w, b, elements_mut(&mut y)),
         }
         Ok(y)
@@ -144,6 +151,12 @@ impl<const N: usize> Plan<N> {
             Algorithm::Im2col | Algorithm::Col2im => {
                 columns::backward_data(g, recipe, y, w, b, elements_mut(&mut x));
             }
+            Algorithm::Polyphase => {
+                let operands = Operands { source: y, weight: w, bias: b };
+                if !polyphase::pass(g, Pass::BackwardData, recipe.isa, &operands, elements_mut(&mut x)) {
+                    direct::backward_data(g, &Recipe::direct(g), y, w, b, elements_mut(&mut x));
+                }
+            }
             Algorithm::Direct => direct::backward_data(g, recipe, y, w, b, elements_mut(&mut x)),
         }
         Ok(x)
@@ -171,6 +184,7 @@ impl<const N: usize> Plan<N> {
             Algorithm::Im2col | Algorithm::Col2im => {
                 columns::backward_weight(g, &recipe, x, y, elements_mut(&mut dw))
             }
+            Algorithm::Polyphase => unreachable!("Plan::with_algorithm refuses it for this pass"),
             Algorithm::Direct => direct::backward_weight(g, &recipe, x, y, elements_mut(&mut dw)),
         }
         Ok(dw)
@@ -191,7 +205,8 @@ impl<const N: usize> Plan<N> {
     /// be left out rather than multiplied.
     fn exact_recipe<T: Element>(&self, pass: Pass, other: &[T]) -> Recipe<N> {
         let recipe = *self.recipe(pass);
-        let exact = recipe.algorithm == Algorithm::Direct || self.geometry().is_inside() || all_finite(other);
+        let multiplies_zeros = recipe.algorithm == Algorithm::Im2col && !self.geometry().is_inside();
+        let exact = !multiplies_zeros || all_finite(other);
         if exact { recipe } else { Recipe::direct(self.geometry()) }
     }
 }

@@ -10,7 +10,7 @@ use crate::isa::Isa;
 ///
 /// The trait is sealed: a new element type needs kernels of its own.
 pub trait Element:
-    Float + NumAssign + Debug + Display + Default + Send + Sync + sealed::Peak + 'static
+    Float + NumAssign + Debug + Display + Default + Send + Sync + sealed::Peak + sealed::Tiles + 'static
 {
     /// `"f32"` or `"f64"`.
     const NAME: &'static str;
@@ -26,6 +26,13 @@ impl Element for f64 {
 
 pub(crate) mod sealed {
     use super::Isa;
+    use crate::tile::TileKernel;
+
+    /// The tile kernels, per element type.
+    pub trait Tiles: Sized {
+        /// The kernel of `isa`, or of the baseline where this machine lacks it, for 1 to 16 rows.
+        fn tile_kernel(isa: Isa, rows: usize) -> TileKernel<Self>;
+    }
 
     /// The multiply-add loop of [`crate::fma_peak`], per element type.
     pub trait Peak {

@@ -13,9 +13,15 @@
 #![allow(unsafe_code, reason = "calling a function with a target feature is unsafe; each block is argued")]
 
 mod element;
+mod generated;
 mod isa;
 mod peak;
+mod table;
+mod tile;
+mod vector;
 
 pub use element::Element;
 pub use isa::Isa;
 pub use peak::fma_peak;
+pub use table::{MAX_ROWS, tile_kernel};
+pub use tile::{SignalLayout, Terms, TileKernel};

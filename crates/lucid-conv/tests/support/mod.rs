@@ -10,7 +10,7 @@ mod strategy;
 mod values;
 
 use lucid_check::{Expected, Precision, Problem};
-use lucid_conv::{Algorithm, Axes, Channels, Element, Kind, Options, Pass, Plan, Shapes, convolve};
+use lucid_conv::{Algorithm, Axes, Channels, Element, Isa, Kind, Options, Pass, Plan, Shapes, convolve};
 use ndarray::{ArrayD, ArrayViewD, Axis, Ix1};
 
 pub(crate) use grid::Grid;
@@ -172,16 +172,23 @@ pub(crate) fn for_each_outcome<T: Scalar, const N: usize>(
     }
 }
 
-/// Every pass with every algorithm that computes it.
+/// Every pass with every algorithm that computes it, on every instruction set that the machine has.
 pub(crate) fn every_plan<const N: usize>(plan: &Plan<N>) -> Vec<(Pass, Algorithm, Plan<N>)> {
     let pairs = Pass::ALL.into_iter().flat_map(|pass| Algorithm::ALL.map(|algorithm| (pass, algorithm)));
-    let computed = pairs.filter(|(pass, algorithm)| algorithm.computes(*pass));
-    let plans: Vec<_> = computed
-        .map(|(pass, algorithm)| {
-            let forced = plan.with_algorithm(pass, algorithm).expect("the algorithm computes the pass");
-            (pass, algorithm, forced)
-        })
-        .collect();
+    let mut plans = Vec::new();
+    for (pass, algorithm) in pairs.filter(|(pass, algorithm)| algorithm.computes(*pass)) {
+        match plan.with_algorithm(pass, algorithm) {
+            Ok(forced) if algorithm == Algorithm::Polyphase => {
+                let isas = Isa::available().into_iter();
+                plans.extend(
+                    isas.map(|isa| (pass, algorithm, forced.with_isa(isa).expect("it is available"))),
+                );
+            }
+            Ok(forced) => plans.push((pass, algorithm, forced)),
+            // Only for more phases or taps than are worth a table each: see `plan.rs`.
+            Err(error) => assert_eq!(algorithm, Algorithm::Polyphase, "{error}"),
+        }
+    }
     for pass in Pass::ALL {
         assert!(plans.iter().filter(|(other, ..)| *other == pass).count() >= 2, "algorithms for {pass}");
     }
