@@ -147,7 +147,7 @@ fn run_plan<T: Element, const N: usize>(
     let passes = Passes::of(plan.geometry().kind());
     let label = |tensor: &str, pass| {
         let recipe = plan.recipe(pass);
-        format!("{tensor} by {} on {} in {}", recipe.algorithm, recipe.isa, T::NAME)
+        format!("{tensor} by {} on {} in {}", recipe.algorithm, recipe.isa, std::any::type_name::<T>())
     };
     let (x, w) = (case.x.mapv(convert), case.w.mapv(convert));
     let b: Option<Array1<T>> = case.b.as_ref().map(|b| b.iter().copied().map(convert).collect());
@@ -159,7 +159,12 @@ fn run_plan<T: Element, const N: usize>(
     check(judge, &label("dx", passes.dx), got.dx.view(), Wanted { file: &file.dx, bounds: dx });
     check(judge, &label("dw", passes.dw), got.dw.view(), Wanted { file: &file.dw, bounds: dw });
     if let Some(file) = &file.db {
-        check(judge, &format!("db in {}", T::NAME), got.db.into_dyn().view(), Wanted { file, bounds: db });
+        check(
+            judge,
+            &format!("db in {}", std::any::type_name::<T>()),
+            got.db.into_dyn().view(),
+            Wanted { file, bounds: db },
+        );
     }
     Ok(())
 }

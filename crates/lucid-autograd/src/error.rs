@@ -64,6 +64,17 @@ pub enum Error {
         expected: usize,
     },
 
+    /// An operation whose `backward` gave something else than one gradient per input, of the input's shape.
+    #[error("the operation {operation} gave {given}: accepted is {accepted}")]
+    Backward {
+        /// The operation's name.
+        operation: &'static str,
+        /// What its `backward` returned.
+        given: String,
+        /// What it has to return.
+        accepted: String,
+    },
+
     /// Something that can only be done to a leaf.
     #[error("{action} is refused on the result of an operation: accepted are leaves and constants")]
     NotALeaf {

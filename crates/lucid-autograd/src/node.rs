@@ -43,7 +43,7 @@ pub struct Links<'a, T: Element> {
 impl<T: Element> Links<'_, T> {
     /// Whether anything asks for the gradient of input number `index`.
     pub fn needs(&self, index: usize) -> bool {
-        self.inputs[index].as_ref().is_some_and(|node| node.id >= self.lowest)
+        self.inputs.get(index).is_some_and(|node| node.as_ref().is_some_and(|node| node.id >= self.lowest))
     }
 
     /// Whether the operation was recorded with an input number `index`.
@@ -52,6 +52,9 @@ impl<T: Element> Links<'_, T> {
     }
 
     /// The value of input number `index` as saved, on the tape where the input was.
+    ///
+    /// # Panics
+    /// When the operation was recorded with fewer inputs; see [`has`](Self::has).
     pub fn input(&self, index: usize, saved: &Tensor<T>) -> Var<T> {
         Var::on_tape(saved.clone(), self.inputs[index].clone())
     }
@@ -72,6 +75,8 @@ pub(crate) struct History<T: Element> {
 pub(crate) struct Node<T: Element> {
     /// Nodes are numbered as they are made, so an input's number is below its output's.
     pub(crate) id: u64,
+    /// The value's shape, which is its gradient's.
+    pub(crate) shape: Box<[usize]>,
     /// `None` in a leaf; taken away when a sweep frees the graph.
     history: Option<HistorySlot<T>>,
     keeps_grad: AtomicBool,
@@ -84,9 +89,10 @@ struct HistorySlot<T: Element> {
 }
 
 impl<T: Element> Node<T> {
-    pub(crate) fn leaf() -> Arc<Self> {
+    pub(crate) fn leaf(shape: &[usize]) -> Arc<Self> {
         Arc::new(Node {
             id: next_id(),
+            shape: shape.into(),
             history: None,
             keeps_grad: AtomicBool::new(true),
             grad: Mutex::new(None),
@@ -94,6 +100,7 @@ impl<T: Element> Node<T> {
     }
 
     pub(crate) fn operation(
+        shape: &[usize],
         operation: Box<dyn Operation<T>>,
         inputs: Vec<Option<Arc<Node<T>>>>,
     ) -> Arc<Self> {
@@ -101,6 +108,7 @@ impl<T: Element> Node<T> {
         let history = Arc::new(History { operation, inputs });
         Arc::new(Node {
             id: next_id(),
+            shape: shape.into(),
             history: Some(HistorySlot { operation: name, taken: Mutex::new(Some(history)) }),
             keeps_grad: AtomicBool::new(false),
             grad: Mutex::new(None),

@@ -77,5 +77,6 @@ pub fn record<T: Element>(
         return Var::constant(value);
     }
     let nodes = inputs.iter().map(|input| input.node().cloned()).collect();
-    Var::on_tape(value, Some(Node::operation(operation(), nodes)))
+    let node = Node::operation(value.shape(), operation(), nodes);
+    Var::on_tape(value, Some(node))
 }

@@ -21,7 +21,8 @@ pub enum Graph {
     Free,
     /// They stay, so they can be swept again (PyTorch's `retain_graph`).
     Retain,
-    /// They stay, and the sweep itself is recorded, so its results can be differentiated (PyTorch's `create_graph`).
+    /// They stay, and the sweep itself is recorded, so its results can be differentiated (PyTorch's `create_graph`). A
+    /// result that turns out constant, such as the derivative of `2 x`, requires no gradient.
     Create,
 }
 
@@ -162,10 +163,24 @@ fn sweep<T: Element>(
                 .ok_or_else(|| Error::GraphFreed { operation: node.name() })?;
             let links = Links { inputs: &history.inputs, output: &node, lowest };
             let gradients = history.operation.backward(&links, &dy)?;
-            for (input, gradient) in history.inputs.iter().zip(gradients) {
-                if let (Some(input), Some(gradient)) = (input, gradient) {
-                    pending.add(input, gradient)?;
+            if gradients.len() != history.inputs.len() {
+                let (given, accepted) = (gradients.len(), history.inputs.len());
+                return Err(Error::Backward {
+                    operation: node.name(),
+                    given: format!("{given} gradients"),
+                    accepted: format!("one for each of its {accepted} inputs"),
+                });
+            }
+            for (index, (input, gradient)) in history.inputs.iter().zip(gradients).enumerate() {
+                let (Some(input), Some(gradient)) = (input, gradient) else { continue };
+                if *gradient.shape() != *input.shape {
+                    return Err(Error::Backward {
+                        operation: node.name(),
+                        given: format!("a gradient of shape {:?} for input number {index}", gradient.shape()),
+                        accepted: format!("the input's shape {:?}", input.shape),
+                    });
                 }
+                pending.add(input, gradient)?;
             }
         }
         Ok(())

@@ -33,7 +33,8 @@ pub struct Var<T: Element> {
 impl<T: Element> Var<T> {
     /// A value that requires a gradient.
     pub fn leaf(value: Tensor<T>) -> Self {
-        Var::on_tape(value, Some(Node::leaf()))
+        let node = Node::leaf(value.shape());
+        Var::on_tape(value, Some(node))
     }
 
     /// A value that requires none.
@@ -178,6 +179,6 @@ impl<T: Element> fmt::Display for Var<T> {
 
 impl<T: Element> fmt::Debug for Var<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Var").field("shape", &self.shape()).field("node", &self.node).finish_non_exhaustive()
+        f.debug_struct("Var").field("value", &self.value()).field("node", &self.node).finish()
     }
 }

@@ -94,6 +94,7 @@ fn arithmetic_with_broadcasting() {
         }
     }
     unary("numbers", same, |x| Ok(-(((x + 2.0) * 3.0 - 1.0) / 4.0)));
+    unary("numbers first", positive, |x| ((4.0 - x) * (3.0 * x))? + (1.0 / &(1.0 + x)));
 }
 
 #[test]
@@ -109,6 +110,7 @@ fn reductions() {
             let name = format!("{axes:?} {keepdim}");
             check(&format!("sum {name}"), [&[2, 3, 4]], same, |v| v[0].square().sum(axes, keepdim));
             check(&format!("mean {name}"), [&[2, 3, 4]], same, |v| v[0].square().mean(axes, keepdim));
+            check(&format!("min {name}"), [&[2, 3, 4]], same, |v| v[0].exp().min(axes, keepdim));
             check(&format!("max {name}"), [&[2, 3, 4]], same, |v| v[0].exp().max(axes, keepdim));
         }
     }

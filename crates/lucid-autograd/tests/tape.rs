@@ -233,3 +233,41 @@ fn shapes_that_do_not_fit_are_errors_that_show_both() {
     let error = x.convolve(&w, Some(&bias), &lucid_autograd::lucid_conv::Options::<1>::conv()).unwrap_err();
     assert!(error.to_string().contains("[1, 1]"), "{error}");
 }
+
+/// Claims whatever gradients it was made with.
+struct Claims(Vec<Option<Var<f64>>>);
+
+impl lucid_autograd::Operation<f64> for Claims {
+    fn name(&self) -> &'static str {
+        "claims"
+    }
+    fn backward(
+        &self,
+        _: &lucid_autograd::Links<'_, f64>,
+        _: &Var<f64>,
+    ) -> lucid_autograd::Result<Vec<Option<Var<f64>>>> {
+        Ok(self.0.clone())
+    }
+}
+
+#[test]
+fn an_operation_with_gradients_that_do_not_fit_is_named() {
+    let of_shape = |shape: &[usize]| Some(Var::constant(Tensor::ones(shape).unwrap()));
+    for (claimed, parts) in [
+        (vec![of_shape(&[3, 2])], ["shape [3, 2]", "input number 0", "[2]"]),
+        (vec![], ["0 gradients", "claims", "1 inputs"]),
+        (vec![of_shape(&[2]), None], ["2 gradients", "claims", "1 inputs"]),
+    ] {
+        let x = leaf(&[1.0, 2.0]);
+        let y = lucid_autograd::record(x.value(), &[&x], || Box::new(Claims(claimed)));
+        let message = y.backward().unwrap_err().to_string();
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+        assert!(x.grad().is_none());
+    }
+}
+
+#[test]
+fn debug_shows_the_value() {
+    let shown = format!("{:?}", leaf(&[1.5]).exp());
+    assert!(shown.contains("4.48") && shown.contains("exp"), "{shown}");
+}

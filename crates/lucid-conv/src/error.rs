@@ -72,6 +72,15 @@ pub enum Error {
         given: String,
     },
 
+    /// An array that there is no memory for.
+    #[error("{quantity} of shape {shape:?} does not fit the memory that this process can get")]
+    OutOfMemory {
+        /// What would have been allocated.
+        quantity: &'static str,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+
     /// An algorithm that can't compute the pass it was asked for.
     #[error("algorithm {algorithm} does not compute the {pass} pass: accepted is {accepted}")]
     Algorithm {

@@ -108,7 +108,7 @@ impl<const N: usize> Plan<N> {
         let w = standard("the weight", w, &g.weight_shape())?;
         let b = bias(b, g.coarse_channels)?;
         let (x, w, b) = (elements(&x), elements(&w), b.as_ref().map(elements));
-        let mut y = ArrayD::zeros(g.coarse_shape());
+        let mut y = zeros("the coarse side", &g.coarse_shape())?;
         let recipe = self.exact_recipe(Pass::Forward, w);
         match recipe.algorithm {
             Algorithm::Im2col | Algorithm::Col2im => {
@@ -145,7 +145,7 @@ impl<const N: usize> Plan<N> {
         let w = standard("the weight", w, &g.weight_shape())?;
         let b = bias(b, g.fine_channels)?;
         let (y, w, b) = (elements(&y), elements(&w), b.as_ref().map(elements));
-        let mut x = ArrayD::zeros(g.fine_shape());
+        let mut x = zeros("the fine side", &g.fine_shape())?;
         let recipe = self.recipe(Pass::BackwardData);
         match recipe.algorithm {
             Algorithm::Im2col | Algorithm::Col2im => {
@@ -178,7 +178,7 @@ impl<const N: usize> Plan<N> {
         let x = standard("the fine side", fine, &g.fine_shape())?;
         let y = standard("the coarse side", coarse, &g.coarse_shape())?;
         let (x, y) = (elements(&x), elements(&y));
-        let mut dw = ArrayD::zeros(g.weight_shape());
+        let mut dw = zeros("the gradient of the weight", &g.weight_shape())?;
         let recipe = self.exact_recipe(Pass::BackwardWeight, y);
         match recipe.algorithm {
             Algorithm::Im2col | Algorithm::Col2im => {
@@ -235,7 +235,32 @@ fn standard<'a, T: Element, D: Dimension>(
     expected: &[usize],
 ) -> Result<CowArray<'a, T, IxDyn>> {
     let array = expect_shape(operand, array, expected)?;
-    Ok(if array.is_standard_layout() { array.into() } else { array.as_standard_layout().into_owned().into() })
+    if array.is_standard_layout() {
+        return Ok(array.into());
+    }
+    check_memory::<T>(operand, expected)?;
+    Ok(array.as_standard_layout().into_owned().into())
+}
+
+/// A result to be written.
+fn zeros<T: Element>(quantity: &'static str, shape: &[usize]) -> Result<ArrayD<T>> {
+    check_memory::<T>(quantity, shape)?;
+    Ok(ArrayD::zeros(shape))
+}
+
+/// Whether an array of this shape can be had. An allocation that fails ends the process, so a large one is tried first;
+/// one that is then not written to costs no more than asking the system.
+fn check_memory<T>(quantity: &'static str, shape: &[usize]) -> Result<()> {
+    const LARGE_BYTES: usize = 1 << 24;
+    let len: usize = shape.iter().product();
+    if len * size_of::<T>() < LARGE_BYTES {
+        return Ok(());
+    }
+    let mut attempt = Vec::<T>::new();
+    let reserved = attempt.try_reserve_exact(len);
+    // Or the compiler may leave out an allocation that nobody uses.
+    std::hint::black_box(&attempt);
+    reserved.map_err(|_| Error::OutOfMemory { quantity, shape: shape.to_vec() })
 }
 
 fn bias<T: Element>(b: Option<ArrayView1<'_, T>>, channels: usize) -> Result<Option<CowArray<'_, T, IxDyn>>> {

@@ -94,3 +94,20 @@ proptest! {
         }
     }
 }
+
+/// Sizes that an address space holds and a machine does not.
+#[test]
+fn a_result_that_does_not_fit_the_memory_is_an_error() {
+    let (x, w) = (ndarray::array![[1.0_f32, 2.0, 3.0, 4.0]], ndarray::array![[[1.0_f32]]]);
+    let up = Options::<1>::conv_transpose().stride(1 << 40);
+    let down = Options::<1>::conv().padding(1 << 40);
+    for options in [up, down] {
+        let error = lucid_conv::convolve(&options, x.view(), w.view(), None).unwrap_err();
+        assert!(matches!(error, lucid_conv::Error::OutOfMemory { .. }), "{error}");
+    }
+    // A view may pretend to be larger than its memory; a copy of it can't.
+    let row = ndarray::array![1.0_f32];
+    let wide = row.broadcast((1, 1 << 42)).unwrap();
+    let error = lucid_conv::convolve(&Options::<1>::conv(), wide, w.view(), None).unwrap_err();
+    assert!(error.to_string().contains("does not fit the memory"), "{error}");
+}

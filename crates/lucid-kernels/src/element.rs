@@ -12,17 +12,11 @@ use crate::isa::Isa;
 pub trait Element:
     Float + NumAssign + Debug + Display + Default + Send + Sync + sealed::Peak + sealed::Tiles + 'static
 {
-    /// `"f32"` or `"f64"`.
-    const NAME: &'static str;
 }
 
-impl Element for f32 {
-    const NAME: &'static str = "f32";
-}
+impl Element for f32 {}
 
-impl Element for f64 {
-    const NAME: &'static str = "f64";
-}
+impl Element for f64 {}
 
 pub(crate) mod sealed {
     use super::Isa;

@@ -15,6 +15,27 @@ macro_rules! operator {
             }
         }
 
+        impl<T: Element> $trait<&Var<T>> for Var<T> {
+            type Output = Result<Var<T>>;
+            fn $method(self, other: &Var<T>) -> Result<Var<T>> {
+                Var::$method(&self, other)
+            }
+        }
+
+        impl<T: Element> $trait<Var<T>> for &Var<T> {
+            type Output = Result<Var<T>>;
+            fn $method(self, other: Var<T>) -> Result<Var<T>> {
+                Var::$method(self, &other)
+            }
+        }
+
+        impl<T: Element> $trait<Var<T>> for Var<T> {
+            type Output = Result<Var<T>>;
+            fn $method(self, other: Var<T>) -> Result<Var<T>> {
+                Var::$method(&self, &other)
+            }
+        }
+
         impl<T: Element> $trait<T> for &Var<T> {
             type Output = Var<T>;
             fn $method(self, $number: T) -> Var<T> {
@@ -36,6 +57,42 @@ operator!(Add, add, |x, number| x.affine(T::one(), number));
 operator!(Sub, sub, |x, number| x.affine(T::one(), -number));
 operator!(Mul, mul, |x, number| x.affine(number, T::zero()));
 operator!(Div, div, |x, number| x.affine(T::one() / number, T::zero()));
+
+/// A number on the left: implemented per element type, as a trait of `std` can't be for every `T`.
+macro_rules! number_first {
+    ($scalar:ty) => {
+        impl Add<&Var<$scalar>> for $scalar {
+            type Output = Var<$scalar>;
+            fn add(self, x: &Var<$scalar>) -> Var<$scalar> {
+                x.affine(1.0, self)
+            }
+        }
+
+        impl Sub<&Var<$scalar>> for $scalar {
+            type Output = Var<$scalar>;
+            fn sub(self, x: &Var<$scalar>) -> Var<$scalar> {
+                x.affine(-1.0, self)
+            }
+        }
+
+        impl Mul<&Var<$scalar>> for $scalar {
+            type Output = Var<$scalar>;
+            fn mul(self, x: &Var<$scalar>) -> Var<$scalar> {
+                x.affine(self, 0.0)
+            }
+        }
+
+        impl Div<&Var<$scalar>> for $scalar {
+            type Output = Var<$scalar>;
+            fn div(self, x: &Var<$scalar>) -> Var<$scalar> {
+                x.recip().affine(self, 0.0)
+            }
+        }
+    };
+}
+
+number_first!(f32);
+number_first!(f64);
 
 impl<T: Element> Neg for &Var<T> {
     type Output = Var<T>;

@@ -95,6 +95,14 @@ impl<T: Element> Var<T> {
         let share = largest.div(&largest.sum(axes, true)?)?;
         Ok(record(y, &[self], || Box::new(Max { kept, share })))
     }
+
+    /// The smallest element along `axes`, as [`max`](Self::max).
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) for axes that do not exist, come twice or are empty.
+    pub fn min(&self, axes: &[usize], keepdim: bool) -> Result<Self> {
+        (-self).max(axes, keepdim).map(|largest| -largest)
+    }
 }
 
 fn with_axes_kept(shape: &[usize], axes: &[usize]) -> Vec<usize> {

@@ -143,7 +143,7 @@ pub(crate) fn for_each_outcome<T: Scalar, const N: usize>(
         .as_ref()
         .map(|b| setup.layout.lay::<T>(b).into_dimensionality::<Ix1>().expect("b has one axis"));
     let b = b.as_ref().map(|b| b.view());
-    let label = |tensor: Tensor, how: &str| format!("{tensor:?} in {} by {how}", T::NAME);
+    let label = |tensor: Tensor, how: &str| format!("{tensor:?} in {} by {how}", std::any::type_name::<T>());
 
     for (pass, algorithm, plan) in every_plan(&plan) {
         let (tensor, result) = match (setup.options.kind, pass) {
