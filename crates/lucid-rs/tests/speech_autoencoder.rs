@@ -1,6 +1,8 @@
 //! The parts of the example that are worth a test: its transform, its metric, what it refuses, and that a run which is
 //! stopped and resumed ends in the same bytes as one that is not.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
+
 #[path = "../examples/speech_autoencoder/args.rs"]
 mod args;
 #[path = "../examples/speech_autoencoder/audio.rs"]
@@ -9,6 +11,8 @@ mod audio;
 mod checkpoint;
 #[path = "../examples/speech_autoencoder/config.rs"]
 mod config;
+#[path = "../examples/speech_autoencoder/error.rs"]
+mod error;
 #[path = "../examples/speech_autoencoder/files.rs"]
 mod files;
 #[path = "../examples/speech_autoencoder/metric.rs"]
@@ -40,8 +44,9 @@ use lucid::Tensor;
 use args::Args;
 use audio::Clip;
 use config::Config;
+use error::Result;
 use metric::si_snr;
-use model::Level;
+use model::{Level, ModelConfig};
 use spectral::{Resolution, Stft};
 
 /// A configuration that trains in no time.
@@ -52,19 +57,20 @@ fn tiny() -> Config {
     config.training.batch = 2;
     config.training.segment = 256;
     config.training.resolutions = vec![Resolution { window: 32, hop: 8 }];
+    config.training.warmup = 2;
     config.training.horizon = 5;
     config
 }
 
 /// Runs the example with `flags` and an output folder below `folder`.
-fn run_in(folder: &Path, output: &str, flags: &[&str]) -> anyhow::Result<()> {
+fn run_in(folder: &Path, output: &str, flags: &[&str]) -> Result<()> {
     let output = folder.join(output).display().to_string();
     let flags = ["speech_autoencoder", "--output", &output].into_iter().chain(flags.iter().copied());
     run::run(&Args::try_parse_from(flags)?)
 }
 
 /// A folder with the tiny configuration, and that configuration's path.
-fn folder() -> anyhow::Result<(tempfile::TempDir, String)> {
+fn folder() -> Result<(tempfile::TempDir, String)> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("tiny.json");
     fs::write(&path, tiny().to_json()?)?;
@@ -102,17 +108,14 @@ fn a_resumed_run_ends_in_the_bytes_of_one_that_was_not_stopped() {
 fn a_checkpoint_of_another_run_is_refused() {
     let (folder, config) = folder().unwrap();
     let run = |flags: &[&str]| run_in(folder.path(), "out", &[&["--config", &config], flags].concat());
-    let refusal = |flags: &[&str]| format!("{:#}", run(flags).unwrap_err());
-    let message = refusal(&["--steps", "1", "--resume"]);
-    assert!(message.contains("checkpoint.safetensors"), "{message}");
-
+    let refusal = |flags: &[&str]| run(flags).unwrap_err().to_string();
     run(&["--steps", "2", "--seed", "1"]).unwrap();
     let model = folder.path().join("out/model.safetensors");
     let before = fs::read(&model).unwrap();
     let message = refusal(&["--steps", "3", "--seed", "2", "--resume"]);
     assert!(message.contains("its seed is 1, this one's is 2"), "{message}");
     let message = refusal(&["--steps", "1", "--seed", "1", "--resume"]);
-    assert!(message.contains("--steps 1") && message.contains("2 steps already"), "{message}");
+    assert!(message.contains("--steps 1 ") && message.contains("the 2 steps"), "{message}");
     let clip = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/speech_autoencoder/arctic_a0009.wav");
     let message = refusal(&["--steps", "3", "--seed", "1", "--resume", "--train", clip]);
     assert!(message.contains("its clip is 64000 samples"), "{message}");
@@ -123,6 +126,123 @@ fn a_checkpoint_of_another_run_is_refused() {
     let message = refusal(&["--steps", "3", "--seed", "1", "--resume"]);
     assert!(message.contains("another configuration"), "{message}");
     assert_eq!(fs::read(&model).unwrap(), before);
+}
+
+#[test]
+fn a_run_that_cannot_start_names_the_cause_once_and_leaves_no_folder() {
+    let (folder, config) = folder().unwrap();
+    let refusal = |output: &str, flags: &[&str]| {
+        let flags = [&["--config", &config, "--steps", "1"], flags].concat();
+        run_in(folder.path(), output, &flags).unwrap_err().to_string()
+    };
+    let absent = folder.path().join("absent");
+    let checkpoint = absent.join("checkpoint.safetensors").display().to_string();
+    let message = refusal("absent", &["--resume"]);
+    assert_eq!(message, format!("reading {checkpoint}: {}", fs::read(&checkpoint).unwrap_err()));
+    assert!(!absent.exists());
+    refusal("absent", &["--train", "absent.wav"]);
+    assert!(!absent.exists());
+
+    // A file where the folder should be, and a folder where a file should be.
+    let message = refusal("tiny.json", &[]);
+    let cause = fs::create_dir_all(&config).unwrap_err();
+    assert_eq!(message, format!("making the folder {config}: {cause}"));
+    for (name, cause) in [("checkpoint.safetensors", "it is a folder"), ("loss.csv", "(os error")] {
+        fs::create_dir_all(folder.path().join(name).join(name)).unwrap();
+        let message = refusal(name, &[]);
+        let path = folder.path().join(name).join(name).display().to_string();
+        assert!(message.starts_with(&format!("writing {path}: ")), "{message}");
+        assert_eq!(message.matches(cause).count(), 1, "{message}");
+        assert_eq!(message.matches(&path).count(), 1, "{message}");
+    }
+}
+
+#[test]
+fn a_configuration_is_refused_by_its_file_key_and_value() {
+    let (_folder, path) = folder().unwrap();
+    let open = |json: &str| {
+        fs::write(&path, json).unwrap();
+        Config::open(Path::new(&path))
+    };
+    let (default, small) = (Config::default(), tiny());
+    for accepted in [&default, &small] {
+        assert_eq!(&open(&accepted.to_json().unwrap()).unwrap(), accepted);
+    }
+    let huge = (1_u64 << 60).to_string();
+    let batch = (1_u64 << 50).to_string();
+    let wide =
+        Config { model: ModelConfig { dilations: vec![1024], ..small.model.clone() }, ..small.clone() };
+    let cases: &[(&Config, &str, &str, &str)] = &[
+        // 2^26 values over the 32 (4096 / 4 + 2) of the first level.
+        (&default, "/training/batch", &batch, "1 to 2044"),
+        (&default, "/training/batch", "2045", "1 to 2044"),
+        (&default, "/training/batch", "0", "1 to 2044"),
+        // 2^26 values over the 6 (256 / 8 + 2048) of the second level.
+        (&wide, "/training/batch", "5378", "1 to 5377"),
+        (&default, "/training/segment", &huge, "1 to 32768"),
+        (&default, "/training/segment", "0", "1 to 32768"),
+        (&default, "/training/segment", "4000", "a multiple of 64, the samples per latent frame"),
+        (&default, "/model/levels/0/stride", &huge, "1 to 4096"),
+        (&default, "/model/levels/1/stride", "1025", "1 to 1024"),
+        (&default, "/model/levels/1/stride", "0", "1 to 1024"),
+        (&default, "/model/levels/2/channels", &huge, "1 to 1024"),
+        (&default, "/model/levels/2/channels", "0", "1 to 1024"),
+        (&default, "/model/latent_channels", "0", "1 to 1024"),
+        (&default, "/model/latent_channels", &huge, "1 to 1024"),
+        (&default, "/model/dilations/0", "0", "1 to 1024"),
+        (&default, "/model/dilations/0", &huge, "1 to 1024"),
+        (&small, "/training/resolutions/0/window", "1", "2 to 256"),
+        (&small, "/training/resolutions/0/window", "257", "2 to 256"),
+        (&default, "/training/resolutions/1/window", &huge, "2 to 2048"),
+        (&default, "/training/resolutions/1/hop", "0", "1 to 256"),
+        (&default, "/training/resolutions/1/hop", &huge, "1 to 256"),
+        (&default, "/training/spectral_weight", "-1", "0 to 1000000"),
+        (&default, "/training/spectral_weight", "1000000000000", "0 to 1000000"),
+        (&default, "/training/final_share", "5", "0 to 1"),
+        (&default, "/training/final_share", "-0.5", "0 to 1"),
+        (&default, "/training/horizon", "0", "1 to 1000000000"),
+        (&default, "/training/horizon", "18446744073709551615", "1 to 1000000000"),
+        (&default, "/training/warmup", "18446744073709551615", "0 to 1500"),
+        (&default, "/training/learning_rate", "-1", "a number above 0, and at most 1"),
+        (&default, "/training/learning_rate", "0", "a number above 0, and at most 1"),
+        (&default, "/training/learning_rate", "2", "a number above 0, and at most 1"),
+        (&default, "/training/max_grad_norm", "0", "a number above 0, and at most 1000000"),
+    ];
+    for &(config, pointer, value, accepted) in cases {
+        let mut json = serde_json::to_value(config).unwrap();
+        *json.pointer_mut(pointer).unwrap() = serde_json::from_str(value).unwrap();
+        let message = open(&json.to_string()).unwrap_err().to_string();
+        let key =
+            ["levels", "dilations", "resolutions"].into_iter().fold(pointer[1..].to_string(), |key, list| {
+                let Some((before, after)) = key.split_once(&format!("{list}/")) else { return key };
+                let (entry, after) = after.split_at(1);
+                format!("{before}{list}[{entry}]{after}")
+            });
+        let key = key.replace('/', ".");
+        assert_eq!(message, format!("{path}: {key} = {value} is refused: accepted is {accepted}"));
+    }
+    for (list, entries, accepted) in [
+        ("/model/levels", 0, "1 to 16"),
+        ("/model/levels", 17, "1 to 16"),
+        ("/model/dilations", 17, "0 to 16"),
+        ("/training/resolutions", 17, "0 to 16"),
+    ] {
+        let mut json = serde_json::to_value(&default).unwrap();
+        let found = json.pointer_mut(list).unwrap();
+        *found = vec![found[0].clone(); entries].into();
+        let message = open(&json.to_string()).unwrap_err().to_string();
+        let key = list[1..].replace('/', ".");
+        let expected = format!("the number of {key} = {entries} is refused: accepted is {accepted}");
+        assert_eq!(message, format!("{path}: {expected}"));
+    }
+    // 2^26 over twice 1024 times 1024.
+    let mut json = serde_json::to_value(&default).unwrap();
+    for level in 0..3 {
+        json["model"]["levels"][level] = serde_json::json!({ "stride": 1, "channels": 1024 });
+    }
+    json["model"]["levels"][1]["stride"] = 64.into();
+    let message = open(&json.to_string()).unwrap_err().to_string();
+    assert!(message.ends_with("model.levels[1].stride = 64 is refused: accepted is 1 to 32"), "{message}");
 }
 
 #[test]
@@ -183,7 +303,7 @@ fn the_latent_is_a_quarter_of_the_samples_at_most() {
     assert_eq!(config.num_latents(49_520), 774 * 15);
 }
 
-fn wav(spec: WavSpec, write: impl Fn(&mut WavWriter<&mut Cursor<Vec<u8>>>)) -> anyhow::Result<Clip> {
+fn wav(spec: WavSpec, write: impl Fn(&mut WavWriter<&mut Cursor<Vec<u8>>>)) -> Result<Clip> {
     let mut bytes = Cursor::new(Vec::new());
     let mut writer = WavWriter::new(&mut bytes, spec)?;
     write(&mut writer);
@@ -216,7 +336,7 @@ fn every_sample_format_gives_the_same_clip_and_another_rate_is_refused() {
     });
     assert_eq!(stereo.unwrap().samples, expected.map(|sample| sample as f32));
 
-    let refusal = |clip: anyhow::Result<Clip>| format!("{:#}", clip.err().unwrap());
+    let refusal = |clip: Result<Clip>| clip.err().unwrap().to_string();
     let mono = spec(1, 16, SampleFormat::Int);
     let message = refusal(wav(WavSpec { sample_rate: 44_100, ..mono }, |_| {}));
     assert!(message.contains("44100") && message.contains("16000"), "{message}");

@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 
+use crate::error::Result;
 use crate::files;
 
 /// Samples per second of everything here.
@@ -26,32 +26,37 @@ pub(crate) struct Clip {
 impl Clip {
     /// Reads the WAV file at `path`.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+        let file = File::open(path).map_err(|error| format!("opening {}: {error}", path.display()))?;
         Clip::read(BufReader::new(file), &path.display().to_string())
     }
 
     /// Reads a WAV file from `source`, called `name`.
     pub(crate) fn read(source: impl Read, name: &str) -> Result<Self> {
-        let context = || format!("reading {name} as a WAV file");
-        let reader = WavReader::new(source).with_context(context)?;
+        let context = |error| format!("reading {name} as a WAV file: {error}");
+        let reader = WavReader::new(source).map_err(context)?;
         let spec = reader.spec();
-        ensure!(
-            spec.sample_rate == SAMPLE_RATE,
-            "{name} has {} samples per second: accepted is {SAMPLE_RATE}, so resample it first",
-            spec.sample_rate
-        );
-        let interleaved = interleaved(reader).with_context(context)?;
+        if spec.sample_rate != SAMPLE_RATE {
+            return Err(format!(
+                "{name} has {} samples per second: accepted is {SAMPLE_RATE}, so resample it first",
+                spec.sample_rate
+            )
+            .into());
+        }
+        let interleaved = interleaved(reader).map_err(context)?;
         let channels = usize::from(spec.channels);
         let samples: Vec<f32> = interleaved
             .chunks_exact(channels)
             .map(|frame| frame.iter().sum::<f32>() / channels as f32)
             .collect();
-        ensure!(!samples.is_empty(), "{name} holds no samples");
-        ensure!(samples.iter().all(|sample| sample.is_finite()), "{name} holds samples that are not finite");
-        ensure!(
-            samples.iter().any(|&sample| sample != samples[0]),
-            "{name} is silent: there is nothing to learn"
-        );
+        if samples.is_empty() {
+            return Err(format!("{name} holds no samples").into());
+        }
+        if samples.iter().any(|sample| !sample.is_finite()) {
+            return Err(format!("{name} holds samples that are not finite").into());
+        }
+        if samples.iter().all(|&sample| sample == samples[0]) {
+            return Err(format!("{name} is silent: there is nothing to learn").into());
+        }
         Ok(Clip { name: name.to_string(), samples })
     }
 

@@ -6,10 +6,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
 use lucid::optim::Optimizer;
 use lucid::{Module, StateDict, Strictness, Tensor};
 
+use crate::error::Result;
 use crate::train::{Losses, Training};
 
 /// Writes the run to the file at `path`.
@@ -25,16 +25,18 @@ pub(crate) fn save(path: &Path, training: &Training<'_>) -> Result<()> {
 
 /// Brings a new run to where the one in the file at `path` was.
 pub(crate) fn resume(path: &Path, training: &mut Training<'_>) -> Result<()> {
-    let context = || format!("resuming from {}", path.display());
-    let state = StateDict::load(path).with_context(context)?;
-    check_origin(&state, training).with_context(context)?;
+    let state = StateDict::load(path)?;
+    restore(&state, training).map_err(|error| format!("resuming from {}: {error}", path.display()).into())
+}
+
+fn restore(state: &StateDict, training: &mut Training<'_>) -> Result<()> {
+    check_origin(state, training)?;
     let Some(losses) = state.get("losses").filter(|losses| losses.ndim() == 2 && losses.shape()[1] == 2)
     else {
-        bail!("{} is no checkpoint: it has no losses of shape [steps, 2]", path.display());
+        return Err("it is no checkpoint: it has no losses of shape [steps, 2]".into());
     };
-    let _complete =
-        training.model.load_state_dict(&state.part("model"), Strictness::Strict).with_context(context)?;
-    training.optimizer.load_state_dict(&state.part("optimizer")).with_context(context)?;
+    let _complete = training.model.load_state_dict(&state.part("model"), Strictness::Strict)?;
+    training.optimizer.load_state_dict(&state.part("optimizer"))?;
     training.log =
         losses.to_vec().chunks_exact(2).map(|pair| Losses { time: pair[0], spectral: pair[1] }).collect();
     Ok(())
@@ -52,18 +54,20 @@ fn origin(training: &Training<'_>) -> Result<[(String, String); 3]> {
 fn check_origin(state: &StateDict, training: &Training<'_>) -> Result<()> {
     for (name, expected) in origin(training)? {
         let Some(found) = state.metadata().get(&name) else {
-            bail!("it is no checkpoint: its metadata has no {name}");
+            return Err(format!("it is no checkpoint: its metadata has no {name}").into());
         };
         // Equal numbers are written with equal digits, so comparing the text is comparing the configurations.
         if found != &expected && name == "config" {
-            bail!(
-                "it is of another configuration: give its own with --config, or start anew without --resume"
-            );
+            return Err("it is of another configuration: give its own with --config, or start anew without \
+                        --resume"
+                .into());
         }
-        ensure!(
-            found == &expected,
-            "it is of another run: its {name} is {found}, this one's is {expected}; start anew without --resume"
-        );
+        if found != &expected {
+            return Err(format!(
+                "it is of another run: its {name} is {found}, this one's is {expected}; start anew without --resume"
+            )
+            .into());
+        }
     }
     Ok(())
 }

@@ -1,13 +1,27 @@
 //! Everything that a run depends on, beside the clip it trains on and the seed: stored with each model, and compared
 //! before a run is resumed.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::error::Result;
 use crate::model::{Level, ModelConfig};
 use crate::spectral::Resolution;
+
+/// Values in one tensor, 256 MiB of them: a step holds some dozens of that size, and a machine has an end.
+const MAX_VALUES: usize = 1 << 26;
+const MAX_SEGMENT: usize = 1 << 15;
+const MAX_WINDOW: usize = 1 << 11;
+const MAX_CHANNELS: usize = 1 << 10;
+const MAX_DILATION: usize = 1 << 10;
+const MAX_STEPS: u64 = 1_000_000_000;
+/// Entries of a list.
+const MAX_ENTRIES: usize = 16;
+/// Of a loss or a norm: single precision has room for its square.
+const MAX_SCALE: f64 = 1e6;
 
 /// The model and how it is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,10 +84,11 @@ impl Default for Config {
 impl Config {
     /// Reads a configuration in JSON.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| format!("reading {}: {error}", path.display()))?;
         let config: Config = serde_json::from_str(&text)
-            .with_context(|| format!("reading {} as a configuration", path.display()))?;
-        config.check().with_context(|| path.display().to_string())?;
+            .map_err(|error| format!("reading {} as a configuration: {error}", path.display()))?;
+        config.check().map_err(|refusal| format!("{}: {refusal}", path.display()))?;
         Ok(config)
     }
 
@@ -82,26 +97,72 @@ impl Config {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
-    /// What the layers can't check themselves.
-    fn check(&self) -> Result<()> {
+    /// Refuses every value that the run could not go on with, so that nothing after it has to. Each is checked before it
+    /// is multiplied.
+    fn check(&self) -> Result<(), String> {
         let Config { model, training } = self;
-        ensure!(!model.levels.is_empty(), "levels is empty: accepted is at least one");
-        ensure!(model.levels.iter().all(|level| level.stride >= 1), "stride is 0: accepted is at least 1");
-        ensure!(training.batch >= 1, "batch is 0: accepted is at least 1");
-        let (segment, hop) = (training.segment, model.hop());
-        ensure!(
-            segment >= 1 && segment.is_multiple_of(hop),
-            "segment = {segment} is refused: accepted is a multiple of {hop}, the samples per latent frame"
-        );
-        for Resolution { window, hop } in &training.resolutions {
-            ensure!(
-                *window >= 2 && window <= &segment && *hop >= 1,
-                "window = {window}, hop = {hop} is refused: accepted is a window of 2 to {segment}, the samples per \
-                 segment, and a hop of at least 1"
-            );
+        let segment = training.segment;
+        in_range("training.segment", segment, 1..=MAX_SEGMENT)?;
+        in_range("model.latent_channels", model.latent_channels, 1..=MAX_CHANNELS)?;
+        in_range("the number of model.dilations", model.dilations.len(), 0..=MAX_ENTRIES)?;
+        for (i, &dilation) in model.dilations.iter().enumerate() {
+            in_range(&format!("model.dilations[{i}]"), dilation, 1..=MAX_DILATION)?;
         }
-        Ok(())
+        let padding = 2 * model.dilations.iter().copied().max().unwrap_or(0);
+
+        // The largest tensor that a step holds for one segment. It is at most MAX_VALUES, so that a batch of 1 always fits:
+        // at a level 2^10 channels (2^15 + 2^11 positions), of a transform (2^11 + 2) (2^15 - 2^11 + 1).
+        let mut values_len = segment;
+        in_range("the number of model.levels", model.levels.len(), 1..=MAX_ENTRIES)?;
+        let (mut above, mut hop) = (1, 1);
+        for (i, &Level { stride, channels }) in model.levels.iter().enumerate() {
+            in_range(&format!("model.levels[{i}].channels"), channels, 1..=MAX_CHANNELS)?;
+            // stride <= segment / hop => the new hop is at most segment. The other bound is the weights', of which there are
+            // above channels (2 stride).
+            let max_stride = (segment / hop).min(MAX_VALUES / (2 * above * channels));
+            in_range(&format!("model.levels[{i}].stride"), stride, 1..=max_stride)?;
+            (above, hop) = (channels, hop * stride);
+            values_len = values_len.max(channels * (segment / hop + padding));
+        }
+        if !segment.is_multiple_of(hop) {
+            let accepted = format!("a multiple of {hop}, the samples per latent frame");
+            return Err(refusal("training.segment", segment, &accepted));
+        }
+        let resolutions = &training.resolutions;
+        in_range("the number of training.resolutions", resolutions.len(), 0..=MAX_ENTRIES)?;
+        for (i, &Resolution { window, hop }) in resolutions.iter().enumerate() {
+            let key = format!("training.resolutions[{i}]");
+            in_range(&format!("{key}.window"), window, 2..=segment.min(MAX_WINDOW))?;
+            in_range(&format!("{key}.hop"), hop, 1..=window)?;
+            values_len = values_len.max((window + 2) * ((segment - window) / hop + 1));
+        }
+        in_range("training.batch", training.batch, 1..=MAX_VALUES / values_len)?;
+
+        in_range("training.spectral_weight", training.spectral_weight, 0.0..=MAX_SCALE)?;
+        in_range("training.final_share", training.final_share, 0.0..=1.0)?;
+        in_range("training.horizon", training.horizon, 1..=MAX_STEPS)?;
+        in_range("training.warmup", training.warmup, 0..=training.horizon)?;
+        above_0("training.learning_rate", training.learning_rate, 1.0)?;
+        above_0("training.max_grad_norm", training.max_grad_norm, MAX_SCALE)
     }
+}
+
+fn in_range<T: Display + PartialOrd>(key: &str, value: T, range: RangeInclusive<T>) -> Result<(), String> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(refusal(key, value, &format!("{} to {}", range.start(), range.end())))
+}
+
+fn above_0(key: &str, value: f64, max: f64) -> Result<(), String> {
+    if value > 0.0 && value <= max {
+        return Ok(());
+    }
+    Err(refusal(key, value, &format!("a number above 0, and at most {max}")))
+}
+
+fn refusal(key: &str, value: impl Display, accepted: &str) -> String {
+    format!("{key} = {value} is refused: accepted is {accepted}")
 }
 
 impl TrainingConfig {

@@ -6,11 +6,14 @@
 use std::fs::File;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use crate::error::Result;
 
 /// Makes what `write` writes to the path it is given the content of the file at `path`.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let action = || format!("writing {}", path.display());
+    try_replace(path, write).map_err(|error| format!("writing {}: {error}", path.display()).into())
+}
+
+fn try_replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     // Encoders choose the format by the extension.
     let extension = path.extension().map_or(String::new(), |extension| format!(".{}", extension.display()));
@@ -22,10 +25,10 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> R
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let temporary = builder.tempfile_in(folder).with_context(action)?.into_temp_path();
-    write(&temporary).with_context(action)?;
-    File::open(&temporary).and_then(|file| file.sync_all()).with_context(action)?;
-    temporary.persist(path).with_context(action)
+    let temporary = builder.tempfile_in(folder)?.into_temp_path();
+    write(&temporary)?;
+    File::open(&temporary)?.sync_all()?;
+    Ok(temporary.persist(path).map_err(|error| error.error)?)
 }
 
 /// As [`replace`], for text.

@@ -9,6 +9,7 @@ mod args;
 mod audio;
 mod checkpoint;
 mod config;
+mod error;
 mod files;
 mod metric;
 mod model;
@@ -19,8 +20,14 @@ mod run;
 mod spectral;
 mod train;
 
+use std::io::Write;
+use std::process::ExitCode;
+
 use clap::Parser;
 
-fn main() -> anyhow::Result<()> {
-    run::run(&args::Args::parse())
+fn main() -> ExitCode {
+    let Err(error) = run::run(&args::Args::parse()) else { return ExitCode::SUCCESS };
+    // Whoever closed the error stream does not want to know.
+    let _ = writeln!(std::io::stderr(), "Error: {error}");
+    ExitCode::FAILURE
 }

@@ -3,24 +3,29 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use lucid::Module;
 
 use crate::audio::{self, Clip};
+use crate::error::Result;
 use crate::files;
 use crate::plot;
 use crate::train::{Losses, Training};
 
-/// The folder that everything is written to.
+/// The folder that everything is written to. It need not exist before [`create`](Outputs::create).
 pub(crate) struct Outputs {
     folder: PathBuf,
 }
 
 impl Outputs {
-    /// The folder at `path`, made if need be.
-    pub(crate) fn create(path: &Path) -> Result<Self> {
-        std::fs::create_dir_all(path).with_context(|| format!("making the folder {}", path.display()))?;
-        Ok(Outputs { folder: path.to_path_buf() })
+    pub(crate) fn in_folder(folder: &Path) -> Self {
+        Outputs { folder: folder.to_path_buf() }
+    }
+
+    /// Makes the folder unless it is there.
+    pub(crate) fn create(&self) -> Result<()> {
+        let folder = &self.folder;
+        Ok(std::fs::create_dir_all(folder)
+            .map_err(|error| format!("making the folder {}: {error}", folder.display()))?)
     }
 
     /// Where the run is stored.

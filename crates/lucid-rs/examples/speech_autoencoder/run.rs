@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
 use lucid::Module;
 use rayon::ThreadPoolBuilder;
 
 use crate::args::Args;
 use crate::audio::{Clip, SAMPLE_RATE};
 use crate::config::Config;
+use crate::error::Result;
 use crate::metric::si_snr;
 use crate::report::Outputs;
 use crate::train::Training;
@@ -20,7 +20,10 @@ const CHECKPOINT_STEPS: u64 = 100;
 /// Everything, in a thread pool of the size asked for.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let num_threads = args.threads.map_or(0, usize::from);
-    let pool = ThreadPoolBuilder::new().num_threads(num_threads).build().context("starting the threads")?;
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(num_threads)
+        .build()
+        .map_err(|error| format!("starting the threads: {error}"))?;
     pool.install(|| train_and_report(args))
 }
 
@@ -34,23 +37,34 @@ fn train_and_report(args: &Args) -> Result<()> {
         Some(path) => Clip::open(path)?,
         None => Clip::read(&include_bytes!("arctic_a0009.wav")[..], "arctic_a0009")?,
     };
-    ensure!(
-        held_out.samples.len() >= plot::MIN_SAMPLES,
-        "{} has {} samples: accepted are at least {}, one frame of a spectrogram",
-        held_out.name,
-        held_out.samples.len(),
-        plot::MIN_SAMPLES
-    );
-    let outputs = Outputs::create(&args.output)?;
+    if held_out.samples.len() < plot::MIN_SAMPLES {
+        return Err(format!(
+            "{} has {} samples: accepted are at least {}, one frame of a spectrogram",
+            held_out.name,
+            held_out.samples.len(),
+            plot::MIN_SAMPLES
+        )
+        .into());
+    }
+    let outputs = Outputs::in_folder(&args.output);
     let mut training = Training::new(config, args.seed, &train_clip)?;
-    describe(&training, &held_out);
     let before = si_snr(&training.model.reconstruct(&held_out.samples)?, &held_out.samples);
     if args.resume {
         checkpoint::resume(&outputs.checkpoint(), &mut training)?;
-        println!("resumed     after step {}", training.num_steps());
     }
     let first = training.num_steps();
-    ensure!(first <= args.steps, "--steps {} is refused: the run has {first} steps already", args.steps);
+    if first > args.steps {
+        return Err(format!(
+            "--steps {} is refused: accepted are at least the {first} steps that the run has already",
+            args.steps
+        )
+        .into());
+    }
+    outputs.create()?;
+    describe(&training, &held_out);
+    if args.resume {
+        println!("resumed     after step {first}");
+    }
 
     let start = Instant::now();
     let bar = progress::bar(first, args.steps);

@@ -6,8 +6,8 @@
 
 use std::f64::consts::TAU;
 
-use lucid::{Conv1d, Forward, Result, Tensor, Var, loss, no_grad};
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use lucid::conv::Options;
+use lucid::{Result, Tensor, Var, loss, no_grad};
 use serde::{Deserialize, Serialize};
 
 /// Below this power, 60 dB under a full-scale sine's, the logarithm flattens.
@@ -25,12 +25,13 @@ pub(crate) struct Resolution {
 
 /// A transform with a Hann window, scaled so that a full-scale sine has magnitude 1/2.
 pub(crate) struct Stft {
-    conv: Conv1d,
+    /// `[2 bins, 1, window]`: cosines before sines.
+    weights: Var<f32>,
+    options: Options<1>,
     num_bins: usize,
 }
 
 impl Stft {
-    /// The transform with fixed weights `[2 bins, 1, window]`, cosines before sines.
     pub(crate) fn new(resolution: Resolution) -> Result<Self> {
         let Resolution { window, hop } = resolution;
         let num_bins = window / 2 + 1;
@@ -45,11 +46,8 @@ impl Stft {
             .flat_map(|row| (0..window).map(move |n| (row, n)))
             .map(|(row, n)| (hann[n] / sum * wave(row, n)) as f32);
         let weights = Tensor::from_vec([2 * num_bins, 1, window], weights.collect())?;
-        let builder = Conv1d::builder(1, 2 * num_bins, window).stride(hop).bias(false);
-        let mut conv = builder.build_with(&mut ChaCha8Rng::seed_from_u64(0))?;
-        // A constant in the place of the parameter: the tape computes no gradient for it.
-        conv.weight = Var::constant(weights);
-        Ok(Stft { conv, num_bins })
+        // A constant: the tape computes no gradient for it.
+        Ok(Stft { weights: Var::constant(weights), options: Options::conv().stride(hop), num_bins })
     }
 
     /// The power in every bin of every frame.
@@ -57,7 +55,7 @@ impl Stft {
     /// # Shapes
     /// `[batch, 1, len]` to `[batch, bins, (len - window) / hop + 1]`.
     pub(crate) fn power(&self, x: &Var<f32>) -> Result<Var<f32>> {
-        let parts = self.conv.forward(x)?;
+        let parts = x.convolve(&self.weights, None, &self.options)?;
         let [batch, _, num_frames] = parts.shape()[..] else {
             unreachable!("a batched convolution has rank 3")
         };

@@ -3,7 +3,6 @@
 //! What a step does depends on the state before it, the seed and its own number, and on nothing else. So a run that was
 //! stopped and resumed ends in the same bits as one that was not.
 
-use anyhow::{Result, ensure};
 use lucid::optim::{AdamW, AdamWConfig, Optimizer, clip_grad_norm};
 use lucid::{Forward, Module, Tensor, Var};
 use rand::RngExt;
@@ -11,6 +10,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use crate::audio::Clip;
 use crate::config::Config;
+use crate::error::Result;
 use crate::model::Autoencoder;
 use crate::spectral::{SpectralLoss, relative_error};
 
@@ -39,12 +39,14 @@ impl<'a> Training<'a> {
     /// A run before its first step.
     pub(crate) fn new(config: Config, seed: u64, clip: &'a Clip) -> Result<Self> {
         let segment = config.training.segment;
-        ensure!(
-            clip.samples.len() >= segment,
-            "{} has {} samples: accepted for training are at least {segment}, one segment",
-            clip.name,
-            clip.samples.len()
-        );
+        let Clip { name, samples } = clip;
+        if samples.len() < segment {
+            return Err(format!(
+                "{name} has {} samples: accepted for training are at least {segment}, one segment",
+                samples.len()
+            )
+            .into());
+        }
         let model = Autoencoder::new(config.model.clone(), &mut rng(seed, 0))?;
         let optimizer = AdamW::new(model.named_parameters(), AdamWConfig::default())?;
         let spectral = SpectralLoss::new(&config.training.resolutions)?;
@@ -69,7 +71,11 @@ impl<'a> Training<'a> {
         self.optimizer.zero_grad();
         loss.backward()?;
         let norm = clip_grad_norm(&self.model.parameters(), training.max_grad_norm)?;
-        ensure!(norm.is_finite(), "the gradients are not finite at step {step}: try a lower learning_rate");
+        if !norm.is_finite() {
+            return Err(
+                format!("the gradients are not finite at step {step}: try a lower learning_rate").into()
+            );
+        }
         self.optimizer.set_learning_rate(training.learning_rate_at(step))?;
         self.optimizer.step()?;
 

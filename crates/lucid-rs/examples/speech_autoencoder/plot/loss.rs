@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::Result;
 use plotters::prelude::*;
 
 use super::{FONT, TEXT_SIZE, TITLE_SIZE, write};
+use crate::error::Result;
 use crate::train::Losses;
 
 /// Draws both losses over the steps, on a logarithmic scale.

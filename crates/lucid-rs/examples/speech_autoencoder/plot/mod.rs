@@ -7,7 +7,6 @@ mod spectrogram;
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
@@ -15,6 +14,7 @@ use plotters::style::register_font;
 pub(crate) use loss::losses;
 pub(crate) use spectrogram::{MIN_SAMPLES, side_by_side};
 
+use crate::error::Result;
 use crate::files;
 
 const FONT: &str = "sans-serif";
@@ -30,7 +30,7 @@ fn write(
     draw: impl FnOnce(&Canvas<'_>) -> Result<()>,
 ) -> Result<()> {
     register_font(FONT, FontStyle::Normal, epaint_default_fonts::HACK_REGULAR)
-        .map_err(|_| anyhow!("the font of the plots can't be read"))?;
+        .map_err(|_| "the font of the plots can't be read")?;
     files::replace(path, |temporary| {
         let canvas = BitMapBackend::new(temporary, (width, height)).into_drawing_area();
         canvas.fill(&WHITE)?;

@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::path::Path;
 
-use anyhow::Result;
 use lucid::{Tensor, no_grad};
 use plotters::prelude::*;
 
 use super::{Canvas, FONT, TEXT_SIZE, TITLE_SIZE, write};
 use crate::audio::SAMPLE_RATE;
+use crate::error::Result;
 use crate::spectral::{Resolution, Stft};
 
 const RESOLUTION: Resolution = Resolution { window: 512, hop: 64 };
