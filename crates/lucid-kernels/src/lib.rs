@@ -1,15 +1,4 @@
-//! Instruction sets and inner loops of lucid.
-//!
-//! Every loop that needs `unsafe` lives here, so that the crates above can forbid it. A loop exists once per
-//! [`Isa`] that this machine could run and test; the choice is made at run time.
-//!
-//! ```
-//! use lucid_kernels::{Isa, fma_peak};
-//!
-//! assert!(Isa::available().contains(&Isa::Portable));
-//! let flops = fma_peak::<f32>(Isa::best());
-//! assert!(flops > 0.0);
-//! ```
+#![doc = include_str!("../README.md")]
 #![allow(unsafe_code, reason = "calling a function with a target feature is unsafe; each block is argued")]
 
 mod element;
