@@ -22,7 +22,7 @@ pub enum Error {
     },
 
     /// A state dict that does not fit the module.
-    #[error("the state dict does not fit:{}", describe_mismatch(missing, unexpected, misshapen))]
+    #[error("the state dict does not fit:{}", describe_mismatch(missing, unexpected, misshapen, unreadable))]
     StateDict {
         /// Names that the module has and the state dict lacks.
         missing: Vec<String>,
@@ -30,6 +30,37 @@ pub enum Error {
         unexpected: Vec<String>,
         /// Names that both have with different shapes.
         misshapen: Vec<Misshapen>,
+        /// Tensors that the module has and the file held as elements of a type that can't be read.
+        unreadable: Vec<Unreadable>,
+    },
+
+    /// Several tensors under one name: a state dict has room for one.
+    #[error(
+        "different tensors are called {}: accepted is one tensor per name; #[module(name = \"...\")] on a field changes \
+         its name",
+        names.join(", ")
+    )]
+    DuplicateNames {
+        /// The names.
+        names: Vec<String>,
+    },
+
+    /// A state dict that no file can hold.
+    #[error("the state dict can't be stored: {reason}")]
+    NotStorable {
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A tensor of a state dict with numbers that it can't have.
+    #[error("the state dict's {name} is refused: given is {given}, accepted is {accepted}")]
+    Entry {
+        /// The tensor's name.
+        name: String,
+        /// What is wrong in it.
+        given: String,
+        /// What would be accepted.
+        accepted: &'static str,
     },
 
     /// A file that could not be read or written.
@@ -64,6 +95,17 @@ pub struct Misshapen {
     pub expected: Vec<usize>,
 }
 
+/// A tensor of a file, with elements of a type that can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The tensor's name.
+    pub name: String,
+    /// What the file calls the type: `I64`, `F16`, ...
+    pub dtype: String,
+    /// The tensor's shape.
+    pub shape: Vec<usize>,
+}
+
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -92,7 +134,12 @@ pub(crate) fn check(
     Err(Error::Parameter { parameter, given: given.to_string(), accepted: accepted.to_string() })
 }
 
-fn describe_mismatch(missing: &[String], unexpected: &[String], misshapen: &[Misshapen]) -> String {
+fn describe_mismatch(
+    missing: &[String],
+    unexpected: &[String],
+    misshapen: &[Misshapen],
+    unreadable: &[Unreadable],
+) -> String {
     let mut text = String::new();
     if !missing.is_empty() {
         text += &format!(" missing {};", missing.join(", "));
@@ -102,6 +149,9 @@ fn describe_mismatch(missing: &[String], unexpected: &[String], misshapen: &[Mis
     }
     for Misshapen { name, given, expected } in misshapen {
         text += &format!(" {name} has shape {given:?} but the module's is {expected:?};");
+    }
+    for Unreadable { name, dtype, .. } in unreadable {
+        text += &format!(" {name} has elements of type {dtype}: accepted are F32 and F64;");
     }
     text.trim_end_matches(';').to_string()
 }

@@ -11,7 +11,7 @@ mod number;
 pub mod optim;
 mod state_dict;
 
-pub use error::{Error, Misshapen, Result};
+pub use error::{Error, Misshapen, Result, Unreadable};
 pub use init::uniform_fan_in;
 pub use layers::{
     Conv, Conv1d, Conv2d, Conv3d, ConvBuilder, ConvConfig, ConvTranspose, ConvTranspose1d, ConvTranspose2d,

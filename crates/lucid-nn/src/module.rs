@@ -85,6 +85,9 @@ pub trait Module<T: Element = f32>: Send + Sync {
     }
 
     /// The values of all parameters and buffers by name: a snapshot, that copies nothing until either side is written.
+    ///
+    /// Where different ones have one name, the state dict holds the last of them and remembers that: storing or loading
+    /// it is an [`Error::DuplicateNames`](crate::Error::DuplicateNames).
     fn state_dict(&self) -> StateDict<T> {
         state_dict::take(self)
     }
@@ -93,7 +96,8 @@ pub trait Module<T: Element = f32>: Send + Sync {
     ///
     /// # Errors
     /// [`Error::StateDict`](crate::Error::StateDict) with [`Strictness::Strict`] when anything does not fit: it names
-    /// all of it, and nothing is loaded.
+    /// all of it, and nothing is loaded. [`Error::DuplicateNames`](crate::Error::DuplicateNames) when different parameters
+    /// or buffers have one name.
     fn load_state_dict(&self, state: &StateDict<T>, strictness: Strictness) -> Result<LoadReport> {
         state_dict::load(self, state, strictness)
     }

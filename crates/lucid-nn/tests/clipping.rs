@@ -67,3 +67,31 @@ fn clipping_counts_each_gradient_once_and_lets_nan_show() {
     assert_eq!(large[0].grad().unwrap().to_vec(), [1.0]);
     assert!(clip_grad_norm(&large, -1.0).unwrap_err().to_string().contains("max_norm"));
 }
+
+#[test]
+fn an_infinite_max_norm_measures_and_changes_nothing() {
+    let p = Var::<f64>::leaf(tensor!([0.0, 0.0]));
+    for (gradient, norm) in [([3.0, 4.0], 5.0), ([f64::INFINITY, 4.0], f64::INFINITY)] {
+        p.set_grad(Tensor::from(gradient)).unwrap();
+        assert_eq!(clip_grad_norm(std::slice::from_ref(&p), f64::INFINITY).unwrap(), norm);
+        assert_eq!(p.grad(), Some(Tensor::from(gradient)));
+    }
+    assert!(clip_grad_norm(&[p], f64::NAN).is_err());
+}
+
+#[test]
+fn squares_beyond_the_range_of_f64_are_no_trouble() {
+    let p = Var::<f64>::leaf(tensor!([0.0, 0.0]));
+    for unit in [1e200, 1e-200] {
+        p.set_grad(tensor!([3.0 * unit, -4.0 * unit])).unwrap();
+        let norm = clip_grad_norm(std::slice::from_ref(&p), 1.0).unwrap();
+        assert!((norm / (5.0 * unit) - 1.0).abs() < 1e-15, "{norm}");
+        let clipped = p.grad().unwrap().to_vec();
+        let expected = if unit > 1.0 { [0.6, -0.8] } else { [3.0 * unit, -4.0 * unit] };
+        for (clipped, expected) in clipped.into_iter().zip(expected) {
+            assert!((clipped / expected - 1.0).abs() < 1e-15, "{clipped} {expected}");
+        }
+    }
+    p.set_grad(tensor!([0.0, 0.0])).unwrap();
+    assert_eq!(clip_grad_norm(&[p], 1.0).unwrap(), 0.0);
+}

@@ -206,3 +206,18 @@ fn nothing_to_average_is_nan_and_nothing_to_add_is_0() {
     assert_eq!(loss(Reduction::Sum).item().unwrap(), 0.0);
     assert_eq!(loss(Reduction::None).shape(), [0]);
 }
+
+#[test]
+fn corners_are_checked_as_the_elements_that_they_become() {
+    let (x, zero) = (Var::constant(tensor!([1.0_f32])), Var::constant(tensor!([0.0_f32])));
+    for corner in [1e-60, 1e60] {
+        for result in [huber(&x, &zero, corner, Reduction::Sum), smooth_l1(&x, &zero, corner, Reduction::Sum)]
+        {
+            let message = result.unwrap_err().to_string();
+            assert!(message.contains("f32"), "{message}");
+        }
+    }
+    let (x, zero) = (Var::constant(tensor!([1.0])), Var::constant(tensor!([0.0])));
+    let loss = smooth_l1(&x, &zero, 1e-60, Reduction::Sum).unwrap();
+    assert!((loss.item().unwrap() - 1.0).abs() < 1e-15);
+}

@@ -155,3 +155,39 @@ fn only_leaves_with_distinct_names_are_taken() {
     let twice = vec![("p".to_string(), leaf), ("p".to_string(), Var::leaf(tensor!([2.0])))];
     assert!(Sgd::new(twice, SgdConfig::default()).unwrap_err().to_string().contains("distinct"));
 }
+
+#[test]
+fn numbers_are_checked_as_the_elements_that_they_become() {
+    let single = || vec![("p".to_string(), Var::<f32>::leaf(tensor!([1.0_f32])))];
+    let (_, double) = one_parameter(tensor!([1.0]));
+    for (options, parameter) in [
+        (json!({ "eps": 1e-60 }), "eps"),
+        (json!({ "eps": 1e60 }), "eps"),
+        (json!({ "lr": 1e300 }), "lr"),
+        (json!({ "lr": 1e38 }), "lr"),
+        (json!({ "weight_decay": 1e60 }), "weight_decay"),
+        (json!({ "betas": [0.9999999999, 0.9] }), "betas.first"),
+        (json!({ "betas": [0.9, 0.9999999999] }), "betas.second"),
+    ] {
+        let message =
+            Adam::new(single(), serde_json::from_value(options.clone()).unwrap()).unwrap_err().to_string();
+        assert!(message.starts_with(parameter) && message.contains("f32"), "{message}");
+        let is_fine = Adam::new(double.clone(), serde_json::from_value(options.clone()).unwrap()).is_ok();
+        assert!(is_fine, "{options}");
+    }
+    let shrunk = AdamWConfig { lr: 1e30, weight_decay: 1e30, ..Default::default() };
+    assert!(AdamW::new(single(), shrunk).unwrap_err().to_string().starts_with("weight_decay"));
+    for (options, parameter) in [
+        (json!({ "lr": 1e39 }), "lr"),
+        (json!({ "momentum": 1e39 }), "momentum"),
+        (json!({ "dampening": -1e39 }), "dampening"),
+        (json!({ "weight_decay": 1e39 }), "weight_decay"),
+    ] {
+        let message = Sgd::new(single(), serde_json::from_value(options).unwrap()).unwrap_err().to_string();
+        assert!(message.starts_with(parameter) && message.contains("f32"), "{message}");
+    }
+    let mut adam = Adam::new(single(), AdamConfig::default()).unwrap();
+    let mut sgd = Sgd::new(single(), SgdConfig::default()).unwrap();
+    assert!(adam.set_learning_rate(1e38).is_err() && sgd.set_learning_rate(1e39).is_err());
+    assert_eq!((adam.learning_rate(), sgd.learning_rate()), (1e-3, 1e-3));
+}

@@ -140,3 +140,30 @@ fn a_state_that_does_not_fit_is_refused_as_a_whole() {
     let unchanged = adam.state_dict();
     assert!(good.iter().eq(unchanged.iter()), "{unchanged:?}");
 }
+
+#[test]
+fn numbers_that_no_step_leaves_are_refused_by_name() {
+    let (p, named) = one_parameter(tensor!([1.0, 2.0]));
+    let mut adam = Adam::new(named, AdamConfig::default()).unwrap();
+    p.set_grad(tensor!([1.0, -1.0])).unwrap();
+    adam.step().unwrap();
+    let good = adam.state_dict();
+    let all_bits = tensor!([16777215.0, 16777215.0, 65535.0]);
+    let negative = tensor!([0.5, -1.0]);
+    for (name, value, given) in [("p.step", all_bits, "65535"), ("p.exp_avg_sq", negative, "-1")] {
+        let mut bad = good.clone();
+        bad.insert(name, value);
+        let message = adam.load_state_dict(&bad).unwrap_err().to_string();
+        assert!(message.contains(name) && message.contains(given), "{message}");
+        assert!(good.iter().eq(adam.state_dict().iter()));
+    }
+
+    // The highest count that is accepted stays, and can be stored again.
+    let mut last = good.clone();
+    last.insert("p.step", tensor!([16777215.0, 16777215.0, 32767.0]));
+    adam.load_state_dict(&last).unwrap();
+    adam.step().unwrap();
+    assert_eq!(adam.state_dict().get("p.step"), last.get("p.step"));
+    assert!(p.value().to_vec().iter().all(|p| p.is_finite()));
+    adam.load_state_dict(&adam.state_dict()).unwrap();
+}

@@ -147,7 +147,7 @@ fn a_strict_load_names_everything_that_does_not_fit_and_loads_nothing() {
     ] {
         assert!(message.contains(part), "{message}");
     }
-    let Error::StateDict { missing, unexpected, misshapen } = error else { panic!("{message}") };
+    let Error::StateDict { missing, unexpected, misshapen, .. } = error else { panic!("{message}") };
     assert_eq!((missing.len(), unexpected.len(), misshapen.len()), (1, 2, 2));
     assert_eq!(bits(&model.state_dict()), before);
 
@@ -226,11 +226,14 @@ fn insertion_replaces_in_place_and_parts_come_apart_again() {
     assert_eq!(state.insert("a", tensor!([3.0])), Some(tensor!([1.0])));
     assert_eq!(names(&state), ["a", "b"]);
 
+    state.metadata_mut().insert("epoch".to_string(), "7".to_string());
     let mut whole = StateDict::new();
     whole.insert_part("model", state);
     whole.insert("modeler.c", tensor!([4.0]));
+    assert_eq!(whole.metadata()["model.epoch"], "7");
     assert_eq!(names(&whole), ["model.a", "model.b", "modeler.c"]);
     let part = whole.part("model");
+    assert_eq!(part.metadata().iter().collect::<Vec<_>>(), [(&"epoch".to_string(), &"7".to_string())]);
     assert_eq!((names(&part), part.get("a")), (vec!["a", "b"], Some(&tensor!([3.0]))));
     assert_eq!((part.len(), whole.part("mod").is_empty()), (2, true));
 }
@@ -246,7 +249,11 @@ fn a_save_that_fails_leaves_the_old_file_and_nothing_else() {
     let mut refused = model.state_dict();
     refused.insert("__metadata__", tensor!([1.0]));
     let error = refused.save(&path).unwrap_err();
-    assert!(matches!(error, Error::Format { .. }) && error.to_string().contains("__metadata__"), "{error}");
+    assert!(
+        matches!(error, Error::NotStorable { .. }) && error.to_string().contains("__metadata__"),
+        "{error}"
+    );
+    assert!(!refused.to_bytes().unwrap_err().to_string().contains("read"));
     let mut permissions = fs::metadata(&path).unwrap().permissions();
     permissions.set_readonly(true);
     fs::set_permissions(&path, permissions).unwrap();
@@ -260,4 +267,84 @@ fn a_save_that_fails_leaves_the_old_file_and_nothing_else() {
     assert_eq!(fs::read(&path).unwrap(), old);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     assert!(model.load_state_dict_from(&path, Strictness::Strict).unwrap().is_complete());
+}
+
+#[test]
+fn two_tensors_of_one_name_are_not_stored_or_loaded_but_one_that_comes_twice_is() {
+    #[derive(Module)]
+    struct Inner {
+        w: Var<f32>,
+    }
+    #[derive(Module)]
+    struct Outer {
+        #[module(name = "inner.w")]
+        w: Var<f32>,
+        inner: Inner,
+    }
+    let (a, b) = (Var::leaf(tensor!([1.0_f32])), Var::leaf(tensor!([2.0_f32])));
+    let model = Outer { w: a.clone(), inner: Inner { w: b } };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let state = model.state_dict();
+    let mut whole = StateDict::new();
+    whole.insert_part("model", state.clone());
+    for result in [
+        model.save_state_dict(&path),
+        state.to_bytes().map(drop),
+        whole.part("model").to_bytes().map(drop),
+        model
+            .load_state_dict(
+                &[("inner.w".to_string(), tensor!([3.0_f32]))].into_iter().collect(),
+                Strictness::NonStrict,
+            )
+            .map(drop),
+    ] {
+        let error = result.unwrap_err();
+        assert!(matches!(&error, Error::DuplicateNames { names } if names == &["inner.w"]), "{error}");
+    }
+    assert!(whole.to_bytes().unwrap_err().to_string().contains("model.inner.w"));
+    assert!(!path.exists());
+    assert_eq!(model.w.value(), tensor!([1.0_f32]));
+
+    let tied = Outer { w: a.clone(), inner: Inner { w: a } };
+    tied.save_state_dict(&path).unwrap();
+    assert!(tied.load_state_dict_from(&path, Strictness::Strict).unwrap().is_complete());
+}
+
+#[test]
+fn elements_of_other_types_are_reported_and_the_rest_is_loaded() {
+    #[derive(Module)]
+    struct Norm {
+        num_batches_tracked: Var<f32>,
+        weight: Var<f32>,
+    }
+    let header = r#"{"extra":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[4,12]},"weight":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}"#;
+    let mut bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[7; 12]].concat();
+    bytes.extend(5.0_f32.to_le_bytes());
+    let mut state = StateDict::<f32>::from_bytes(&bytes).unwrap();
+    assert_eq!(names(&state), ["weight"]);
+    let found: Vec<_> = state.unreadable().iter().map(|it| (&*it.name, &*it.dtype, it.shape.len())).collect();
+    assert_eq!(found, [("extra", "F16", 1), ("num_batches_tracked", "I64", 0)]);
+
+    let model = Norm {
+        num_batches_tracked: Var::constant(Tensor::scalar(0.0)),
+        weight: Var::leaf(tensor!([1.0_f32])),
+    };
+    let message = model.load_state_dict(&state, Strictness::Strict).unwrap_err().to_string();
+    for part in ["unexpected extra", "num_batches_tracked", "I64", "F32 and F64"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert_eq!(model.weight.item().unwrap(), 1.0);
+    let report = model.load_state_dict(&state, Strictness::NonStrict).unwrap();
+    assert!(!report.is_complete() && report.missing.is_empty());
+    assert_eq!(report.unexpected, ["extra"]);
+    assert_eq!(report.unreadable, state.unreadable()[1..]);
+    assert_eq!(model.weight.item().unwrap(), 5.0);
+
+    // Stored again, the file would have less than before.
+    let message = state.to_bytes().unwrap_err().to_string();
+    assert!(message.contains("extra") && message.contains("F16"), "{message}");
+    state.insert("num_batches_tracked", Tensor::scalar(3.0));
+    assert_eq!(state.take_unreadable().len(), 1);
+    assert_eq!(names(&StateDict::<f32>::from_bytes(&state.to_bytes().unwrap()).unwrap()).len(), 2);
 }

@@ -7,8 +7,8 @@ use lucid_autograd::{Element, Var};
 use lucid_tensor::Tensor;
 
 use super::{Reduction, check_same_shape};
-use crate::error::{Result, check};
-use crate::number::number;
+use crate::error::Result;
+use crate::number::{above_0, at_least_0, number};
 
 /// The squared error: `(prediction - target)^2`.
 ///
@@ -62,15 +62,25 @@ pub fn l1<T: Element>(prediction: &Var<T>, target: &Var<T>, reduction: Reduction
 /// ```
 ///
 /// # Errors
-/// When the shapes differ; [`Error::Parameter`](crate::Error::Parameter) when `delta` is not above 0.
+/// When the shapes differ; [`Error::Parameter`](crate::Error::Parameter) when `delta` is not above 0 and finite in
+/// the element type.
 pub fn huber<T: Element>(
     prediction: &Var<T>,
     target: &Var<T>,
     delta: f64,
     reduction: Reduction,
 ) -> Result<Var<T>> {
-    check(delta > 0.0, "delta", delta, "a number above 0")?;
-    let (d, delta) = (difference(prediction, target)?, number::<T>(delta));
+    clipped(prediction, target, above_0("delta", delta)?, reduction)
+}
+
+/// [`huber`] with a `delta` that has been checked.
+fn clipped<T: Element>(
+    prediction: &Var<T>,
+    target: &Var<T>,
+    delta: T,
+    reduction: Reduction,
+) -> Result<Var<T>> {
+    let d = difference(prediction, target)?;
     let zero = Var::constant(Tensor::scalar(T::zero()));
     let is_near = d.value().map(|d| d.abs() <= delta);
     let near = Var::where_(&is_near, &d, &zero)?.square() * number::<T>(0.5);
@@ -87,18 +97,20 @@ pub fn huber<T: Element>(
 /// `prediction` and `target` are equal; the result has rank 0, or their shape with [`Reduction::None`].
 ///
 /// # Errors
-/// When the shapes differ; [`Error::Parameter`](crate::Error::Parameter) when `beta` is negative.
+/// When the shapes differ; [`Error::Parameter`](crate::Error::Parameter) when `beta` is neither 0 nor above
+/// 0 and finite in the element type.
 pub fn smooth_l1<T: Element>(
     prediction: &Var<T>,
     target: &Var<T>,
     beta: f64,
     reduction: Reduction,
 ) -> Result<Var<T>> {
-    check(beta >= 0.0 && beta.is_finite(), "beta", beta, "a finite number, 0 or above")?;
+    at_least_0::<T>("beta", beta)?;
     if beta == 0.0 {
         return l1(prediction, target, reduction);
     }
-    Ok(huber(prediction, target, beta, reduction)? / number::<T>(beta))
+    let beta = above_0("beta", beta)?;
+    Ok(clipped(prediction, target, beta, reduction)? / beta)
 }
 
 fn difference<T: Element>(prediction: &Var<T>, target: &Var<T>) -> Result<Var<T>> {

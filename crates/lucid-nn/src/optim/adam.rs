@@ -4,14 +4,14 @@
 //! implementation serves both.
 
 use lucid_autograd::{Element, Var};
-use lucid_tensor::Tensor;
+use lucid_tensor::{Scalar, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::count::{count_to_digits, digits_to_count};
+use super::Optimizer;
+use super::count::{MAX_COUNT, count_to_digits, digits_to_count};
 use super::parameters::{Parameters, Reader, update, with_elements};
-use super::{Optimizer, check_at_least_0, check_learning_rate};
-use crate::error::{Result, check};
-use crate::number::number;
+use crate::error::{Error, Result, check};
+use crate::number::{at_least_0, number};
 use crate::state_dict::StateDict;
 
 /// How much of the means of the past is kept at each step, both in `0..1`; a list of two numbers in serde's formats.
@@ -56,7 +56,8 @@ macro_rules! adam {
             pub lr: f64,
             /// How much of the past is kept: 0.9 and 0.999 by default.
             pub betas: Betas,
-            /// What is added to the divisor, 0 or above: 1e-8 by default.
+            /// What is added to the divisor, 0 or above: 1e-8 by default. With 0, an element that never had a gradient
+            /// other than 0 becomes NaN.
             pub eps: f64,
             $(#[$decay_doc])*
             pub weight_decay: f64,
@@ -82,12 +83,7 @@ macro_rules! adam {
             /// [`Error::Parameter`](crate::Error::Parameter) for a number outside its range, for two parameters of one name, and for one that is
             /// not a leaf that requires a gradient.
             pub fn new(parameters: Vec<(String, Var<T>)>, config: $config) -> Result<Self> {
-                check_learning_rate(config.lr)?;
-                let Betas { first, second } = config.betas;
-                check((0.0..1.0).contains(&first), "betas.first", first, "a number in 0..1")?;
-                check((0.0..1.0).contains(&second), "betas.second", second, "a number in 0..1")?;
-                check_at_least_0("eps", config.eps)?;
-                check_at_least_0("weight_decay", config.weight_decay)?;
+                Rule::from(config).check::<T>()?;
                 Ok($name { config, moments: Moments::new(parameters)? })
             }
 
@@ -97,10 +93,15 @@ macro_rules! adam {
             }
         }
 
+        impl From<$config> for Rule {
+            fn from($config { lr, betas, eps, weight_decay }: $config) -> Self {
+                Rule { lr, betas, eps, weight_decay, is_decoupled: $is_decoupled }
+            }
+        }
+
         impl<T: Element> Optimizer<T> for $name<T> {
             fn step(&mut self) -> Result<()> {
-                let $config { lr, betas, eps, weight_decay } = self.config;
-                self.moments.step(&Rule { lr, betas, eps, weight_decay, is_decoupled: $is_decoupled })
+                self.moments.step(&self.config.into())
             }
 
             fn zero_grad(&self) {
@@ -112,8 +113,9 @@ macro_rules! adam {
             }
 
             fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()> {
-                check_learning_rate(learning_rate)?;
-                self.config.lr = learning_rate;
+                let config = $config { lr: learning_rate, ..self.config };
+                Rule::from(config).check::<T>()?;
+                self.config = config;
                 Ok(())
             }
 
@@ -208,7 +210,7 @@ impl<T: Element> Moments<T> {
                     let zeros = parameter.value().zeros_like();
                     Moment { step: 0, exp_avg: zeros.clone(), exp_avg_sq: zeros }
                 });
-                moment.step += 1;
+                moment.step = (moment.step + 1).min(MAX_COUNT);
                 with_elements(&mut moment.exp_avg, |m| {
                     with_elements(&mut moment.exp_avg_sq, |v| rule.moved(moment.step, p, dp, m, v))
                 })
@@ -239,9 +241,18 @@ impl<T: Element> Moments<T> {
             moments.push(reader.read(path, wanted));
         }
         reader.finish()?;
-        let moments = moments.into_iter().map(|found| {
+        let moments = moments.into_iter().zip(self.parameters.iter()).map(|(found, (path, _))| {
             let Some([step, exp_avg, exp_avg_sq]) = found else { return Ok(None) };
-            Ok(Some(Moment { step: digits_to_count(&step)?, exp_avg, exp_avg_sq }))
+            let step = digits_to_count(&path.join("step"), &step)?;
+            // NaN and infinity are what gradients that overflowed leave, so a run that has them is resumed with them.
+            if let Some(negative) = exp_avg_sq.to_vec().into_iter().find(|&v| v < T::zero()) {
+                return Err(Error::Entry {
+                    name: path.join("exp_avg_sq").to_string(),
+                    given: format!("the element {negative}"),
+                    accepted: "a mean of squares: no element below 0",
+                });
+            }
+            Ok(Some(Moment { step, exp_avg, exp_avg_sq }))
         });
         self.moments = moments.collect::<Result<_>>()?;
         Ok(())
@@ -249,6 +260,31 @@ impl<T: Element> Moments<T> {
 }
 
 impl Rule {
+    /// The numbers are checked as elements of type `T`, and so are those that a step makes of them.
+    fn check<T: Element>(&self) -> Result<()> {
+        let &Rule { lr, betas: Betas { first, second }, eps, weight_decay, is_decoupled } = self;
+        at_least_0::<T>("lr", lr)?;
+        for (parameter, beta) in [("betas.first", first), ("betas.second", second)] {
+            let is_below_1 = beta >= 0.0 && number::<T>(beta) < T::one();
+            let accepted = format!("a number in 0..1, also when rounded to {}", <T as Scalar>::NAME);
+            check(is_below_1, parameter, beta, &accepted)?;
+        }
+        at_least_0::<T>("eps", eps)?;
+        let accepted = format!("0, or a number that is not 0 when rounded to {}", <T as Scalar>::NAME);
+        check(eps == 0.0 || number::<T>(eps) > T::zero(), "eps", eps, &accepted)?;
+        at_least_0::<T>("weight_decay", weight_decay)?;
+        // The first step is the largest: lr / (1 - first), because 1 - first^t grows with t.
+        let accepted = format!(
+            "a number that is finite when divided by 1 - betas.first and rounded to {}",
+            <T as Scalar>::NAME
+        );
+        check(number::<T>(lr / (1.0 - first)).is_finite(), "lr", lr, &accepted)?;
+        let accepted =
+            format!("a number that is finite when multiplied by lr and rounded to {}", <T as Scalar>::NAME);
+        let is_finite = !is_decoupled || number::<T>(lr * weight_decay).is_finite();
+        check(is_finite, "weight_decay", weight_decay, &accepted)
+    }
+
     /// The parameter after step number `step`, in one pass that also updates `m` and `v`.
     fn moved<T: Element>(&self, step: u64, p: &[T], dp: &[T], m: &mut [T], v: &mut [T]) -> Vec<T> {
         let Betas { first, second } = self.betas;

@@ -4,8 +4,7 @@
 use lucid_autograd::{Element, Var};
 use lucid_tensor::Tensor;
 
-use super::check_at_least_0;
-use crate::error::Result;
+use crate::error::{Result, check};
 use crate::number::number;
 
 /// A length of a list of numbers `g`.
@@ -24,7 +23,8 @@ pub enum Norm {
 /// together, and returns the norm from before. A parameter that comes twice counts once; one without a gradient not at
 /// all.
 ///
-/// As in PyTorch's `clip_grad_norm_`, gradients with a NaN become NaN all; the norm tells.
+/// As in PyTorch's `clip_grad_norm_`, gradients with a NaN become NaN all; the norm tells. A `max_norm` of infinity
+/// changes nothing and only measures.
 ///
 /// ```
 /// use lucid_nn::{Var, optim::clip_grad_norm};
@@ -38,7 +38,7 @@ pub enum Norm {
 /// ```
 ///
 /// # Errors
-/// [`Error::Parameter`](crate::Error::Parameter) unless `max_norm` is finite and 0 or above.
+/// [`Error::Parameter`](crate::Error::Parameter) when `max_norm` is negative or NaN.
 pub fn clip_grad_norm<T: Element>(parameters: &[Var<T>], max_norm: f64) -> Result<f64> {
     clip_grad_norm_by(Norm::L2, parameters, max_norm)
 }
@@ -48,7 +48,7 @@ pub fn clip_grad_norm<T: Element>(parameters: &[Var<T>], max_norm: f64) -> Resul
 /// # Errors
 /// As `clip_grad_norm`.
 pub fn clip_grad_norm_by<T: Element>(norm: Norm, parameters: &[Var<T>], max_norm: f64) -> Result<f64> {
-    check_at_least_0("max_norm", max_norm)?;
+    check(max_norm >= 0.0, "max_norm", max_norm, "a number, 0 or above, or infinity")?;
     let mut clipped: Vec<(&Var<T>, Tensor<T>)> = Vec::new();
     for parameter in parameters {
         if let Some(gradient) = parameter.grad()
@@ -57,7 +57,10 @@ pub fn clip_grad_norm_by<T: Element>(norm: Norm, parameters: &[Var<T>], max_norm
             clipped.push((parameter, gradient));
         }
     }
-    let total = total_norm(norm, clipped.iter().map(|(_, gradient)| gradient));
+    let total = total_norm(norm, &clipped);
+    if max_norm == f64::INFINITY {
+        return Ok(total);
+    }
     let scale = max_norm / (total + 1e-6);
     // Asked so that a NaN is not taken for small enough.
     if scale >= 1.0 {
@@ -73,21 +76,33 @@ pub fn clip_grad_norm_by<T: Element>(norm: Norm, parameters: &[Var<T>], max_norm
     Ok(total)
 }
 
-/// In `f64`, where no square of an `f32` overflows, and in one fixed order.
-fn total_norm<'a, T: Element>(norm: Norm, gradients: impl Iterator<Item = &'a Tensor<T>>) -> f64 {
-    let mut total = 0.0_f64;
-    for gradient in gradients {
-        let gradient = gradient.contiguous();
-        for &g in gradient.as_slice().unwrap_or_default() {
-            let g = lucid_tensor::Element::to_f64(g).abs();
-            match norm {
-                Norm::L1 => total += g,
-                Norm::L2 => total += g * g,
-                // `f64::max` would pass over a NaN.
-                Norm::Max if g > total || g.is_nan() => total = g,
-                Norm::Max => {}
-            }
-        }
+/// In `f64` and in one fixed order. Where the sum of the squares leaves the range of `f64` (one of an `f32` can't), the
+/// numbers are divided by the largest of them first.
+fn total_norm<T: Element>(norm: Norm, gradients: &[(&Var<T>, Tensor<T>)]) -> f64 {
+    if norm != Norm::L2 {
+        return fold(gradients, |total, g| match norm {
+            Norm::Max if g > total || g.is_nan() => g,
+            // `f64::max` would pass over a NaN.
+            Norm::Max => total,
+            _ => total + g,
+        });
     }
-    if norm == Norm::L2 { total.sqrt() } else { total }
+    let squares = fold(gradients, |total, g| total + g * g);
+    if squares.is_normal() {
+        return squares.sqrt();
+    }
+    let largest = total_norm(Norm::Max, gradients);
+    if largest == 0.0 || !largest.is_finite() {
+        return largest;
+    }
+    largest * fold(gradients, |total, g| total + (g / largest) * (g / largest)).sqrt()
+}
+
+/// What `f` makes, beginning with 0, of the magnitudes of all elements one after the other.
+fn fold<T: Element>(gradients: &[(&Var<T>, Tensor<T>)], f: impl Fn(f64, f64) -> f64) -> f64 {
+    gradients.iter().fold(0.0, |total, (_, gradient)| {
+        let gradient = gradient.contiguous();
+        let elements = gradient.as_slice().unwrap_or_default().iter();
+        elements.fold(total, |total, &g| f(total, lucid_tensor::Element::to_f64(g).abs()))
+    })
 }

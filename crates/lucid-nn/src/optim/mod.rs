@@ -48,7 +48,7 @@ pub trait Optimizer<T: Element = f32> {
     /// Changes the learning rate, as schedules do.
     ///
     /// # Errors
-    /// [`Error::Parameter`](crate::Error::Parameter) unless it is finite and 0 or above.
+    /// [`Error::Parameter`](crate::Error::Parameter) unless it is 0 or above, and finite in the element type.
     fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()>;
 
     /// What the optimiser remembers of the steps before, under `<parameter's name>.<what>`; nothing for a parameter that
@@ -59,14 +59,7 @@ pub trait Optimizer<T: Element = f32> {
     ///
     /// # Errors
     /// [`Error::StateDict`](crate::Error::StateDict) with everything that does not fit, and
-    /// [`Error::Parameter`](crate::Error::Parameter) for a step count that is none: the state is then as it was.
+    /// [`Error::Entry`](crate::Error::Entry) for a tensor with numbers that no step leaves, such as a negative mean of
+    /// squares: the state is then as it was.
     fn load_state_dict(&mut self, state: &StateDict<T>) -> Result<()>;
-}
-
-fn check_learning_rate(learning_rate: f64) -> Result<()> {
-    check_at_least_0("lr", learning_rate)
-}
-
-fn check_at_least_0(parameter: &'static str, value: f64) -> Result<()> {
-    crate::error::check(value >= 0.0 && value.is_finite(), parameter, value, "a finite number, 0 or above")
 }

@@ -86,7 +86,10 @@ impl<'a, T: Element> Reader<'a, T> {
             let name = path.join(what).to_string();
             let tensor = self.state.get(&name).cloned();
             match &tensor {
-                None => missing.push(name.clone()),
+                None => match self.state.unreadable().iter().find(|unreadable| unreadable.name == name) {
+                    Some(unreadable) => self.report.unreadable.push(unreadable.clone()),
+                    None => missing.push(name.clone()),
+                },
                 Some(tensor) if tensor.shape() != expected => {
                     let (given, expected) = (tensor.shape().to_vec(), expected.to_vec());
                     self.report.misshapen.push(Misshapen { name: name.clone(), given, expected });
@@ -106,7 +109,7 @@ impl<'a, T: Element> Reader<'a, T> {
     /// # Errors
     /// [`Error::StateDict`] when something did not fit.
     pub(super) fn finish(mut self) -> Result<()> {
-        let unexpected = self.state.names().filter(|&name| !self.known.contains(name));
+        let unexpected = self.state.all_names().filter(|&name| !self.known.contains(name));
         self.report.unexpected = unexpected.map(str::to_string).collect();
         self.report.require_complete().map(|_| ())
     }

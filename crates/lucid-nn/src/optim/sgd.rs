@@ -4,10 +4,10 @@ use lucid_autograd::{Element, Var};
 use lucid_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use super::Optimizer;
 use super::parameters::{Parameters, Reader, update, with_elements};
-use super::{Optimizer, check_at_least_0, check_learning_rate};
 use crate::error::{Result, check};
-use crate::number::number;
+use crate::number::{at_least_0, finite, number};
 use crate::state_dict::StateDict;
 
 /// What an [`Sgd`] is made from, under PyTorch's names and with its defaults.
@@ -33,11 +33,12 @@ impl Default for SgdConfig {
 }
 
 impl SgdConfig {
-    fn check(&self) -> Result<()> {
-        check_learning_rate(self.lr)?;
-        check_at_least_0("momentum", self.momentum)?;
-        check(self.dampening.is_finite(), "dampening", self.dampening, "a finite number")?;
-        check_at_least_0("weight_decay", self.weight_decay)?;
+    /// The numbers are checked as elements of type `T`.
+    fn check<T: Element>(&self) -> Result<()> {
+        at_least_0::<T>("lr", self.lr)?;
+        at_least_0::<T>("momentum", self.momentum)?;
+        finite::<T>("dampening", self.dampening)?;
+        at_least_0::<T>("weight_decay", self.weight_decay)?;
         let possible = self.momentum > 0.0 && self.dampening == 0.0;
         let accepted = "true only with a momentum above 0 and a dampening of 0";
         check(!self.nesterov || possible, "nesterov", self.nesterov, accepted)
@@ -81,7 +82,7 @@ impl<T: Element> Sgd<T> {
     /// [`Error::Parameter`](crate::Error::Parameter) for a number outside its range, for two parameters of one name, and
     /// for one that is not a leaf that requires a gradient.
     pub fn new(parameters: Vec<(String, Var<T>)>, config: SgdConfig) -> Result<Self> {
-        config.check()?;
+        config.check::<T>()?;
         let parameters = Parameters::new(parameters)?;
         let buffers = vec![None; parameters.len()];
         Ok(Sgd { parameters, config, buffers })
@@ -128,7 +129,7 @@ impl<T: Element> Optimizer<T> for Sgd<T> {
     }
 
     fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()> {
-        check_learning_rate(learning_rate)?;
+        at_least_0::<T>("lr", learning_rate)?;
         self.config.lr = learning_rate;
         Ok(())
     }

@@ -3,13 +3,13 @@
 //! Loading is in two steps, first finding everything that does not fit and then writing, so that an error lists all of
 //! it and leaves the module untouched.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap};
 
 use lucid_autograd::{Element, Var};
 use lucid_tensor::Tensor;
 
 use super::StateDict;
-use crate::error::{Error, Misshapen, Result};
+use crate::error::{Error, Misshapen, Result, Unreadable};
 use crate::module::{Module, Path};
 
 /// What becomes of a state dict that does not fit the module it is loaded into.
@@ -30,12 +30,16 @@ pub struct LoadReport {
     pub unexpected: Vec<String>,
     /// Names that both have with different shapes.
     pub misshapen: Vec<Misshapen>,
+    /// Tensors that the module has and the file held as elements of a type that can't be read. Those that the module
+    /// lacks are among the unexpected.
+    pub unreadable: Vec<Unreadable>,
 }
 
 impl LoadReport {
     /// Whether everything fitted: always so after loading with [`Strictness::Strict`].
     pub fn is_complete(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
+        let LoadReport { missing, unexpected, misshapen, unreadable } = self;
+        missing.is_empty() && unexpected.is_empty() && misshapen.is_empty() && unreadable.is_empty()
     }
 
     /// [`Error::StateDict`] unless everything fitted.
@@ -43,18 +47,33 @@ impl LoadReport {
         if self.is_complete() {
             return Ok(self);
         }
-        let LoadReport { missing, unexpected, misshapen } = self;
-        Err(Error::StateDict { missing, unexpected, misshapen })
+        let LoadReport { missing, unexpected, misshapen, unreadable } = self;
+        Err(Error::StateDict { missing, unexpected, misshapen, unreadable })
     }
 }
 
 /// The values of all parameters and buffers of `module`.
 pub(crate) fn take<T: Element, M: Module<T> + ?Sized>(module: &M) -> StateDict<T> {
     let mut state = StateDict::new();
+    let mut vars = HashMap::new();
     module.visit(&Path::root(), &mut |path, var| {
-        state.insert(path.to_string(), var.value());
+        let name = path.to_string();
+        note_duplicate(&mut vars, &mut state.duplicates, &name, var);
+        state.insert(name, var.value());
     });
     state
+}
+
+/// Notes `name` when a variable other than `var` came under it before: the same one may come as often as it likes.
+fn note_duplicate<T: Element>(
+    vars: &mut HashMap<String, Var<T>>,
+    duplicates: &mut BTreeSet<String>,
+    name: &str,
+    var: &Var<T>,
+) {
+    if vars.insert(name.to_string(), var.clone()).is_some_and(|other| !other.is_same(var)) {
+        duplicates.insert(name.to_string());
+    }
 }
 
 /// Writes `state` into the parameters and buffers of `module`.
@@ -64,13 +83,16 @@ pub(crate) fn load<T: Element, M: Module<T> + ?Sized>(
     strictness: Strictness,
 ) -> Result<LoadReport> {
     let mut report = LoadReport::default();
-    let mut known = HashSet::new();
+    let (mut known, mut duplicates) = (HashMap::new(), state.duplicates.clone());
     let mut fitting: Vec<(Var<T>, Tensor<T>)> = Vec::new();
     let mut is_writable = true;
     module.visit(&Path::root(), &mut |path, var| {
         let name = path.to_string();
         match state.get(&name) {
-            None => report.missing.push(name.clone()),
+            None => match state.unreadable().iter().find(|unreadable| unreadable.name == name) {
+                Some(unreadable) => report.unreadable.push(unreadable.clone()),
+                None => report.missing.push(name.clone()),
+            },
             Some(tensor) if tensor.shape() != var.shape() => {
                 let (given, expected) = (tensor.shape().to_vec(), var.shape());
                 report.misshapen.push(Misshapen { name: name.clone(), given, expected });
@@ -80,9 +102,11 @@ pub(crate) fn load<T: Element, M: Module<T> + ?Sized>(
                 fitting.push((var.clone(), tensor.clone()));
             }
         }
-        known.insert(name);
+        note_duplicate(&mut known, &mut duplicates, &name, var);
     });
-    report.unexpected = state.names().filter(|&name| !known.contains(name)).map(str::to_string).collect();
+    StateDict::<T>::require_no_duplicates(&duplicates)?;
+    report.unexpected =
+        state.all_names().filter(|&name| !known.contains_key(name)).map(str::to_string).collect();
     if strictness == Strictness::Strict {
         report = report.require_complete()?;
     }

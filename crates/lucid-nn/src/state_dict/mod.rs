@@ -7,11 +7,13 @@ mod atomic;
 mod load;
 mod safetensors;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use lucid_autograd::Element;
 use lucid_tensor::Tensor;
+
+use crate::error::{Error, Result, Unreadable};
 
 pub use load::{LoadReport, Strictness};
 pub(crate) use load::{load, take};
@@ -37,17 +39,28 @@ pub struct StateDict<T: Element = f32> {
     /// Where in `entries` each name is.
     places: HashMap<String, usize>,
     metadata: BTreeMap<String, String>,
+    /// Names that the module this was taken from has more than once: of their tensors, only the last is here.
+    duplicates: BTreeSet<String>,
+    /// Tensors that the file this was read from has beside those in `entries`.
+    unreadable: Vec<Unreadable>,
 }
 
 impl<T: Element> StateDict<T> {
     /// No tensors and no metadata.
     pub fn new() -> Self {
-        StateDict { entries: Vec::new(), places: HashMap::new(), metadata: BTreeMap::new() }
+        StateDict {
+            entries: Vec::new(),
+            places: HashMap::new(),
+            metadata: BTreeMap::new(),
+            duplicates: BTreeSet::new(),
+            unreadable: Vec::new(),
+        }
     }
 
     /// Puts a tensor at the end, or in the place of the one that has the name, which is returned.
     pub fn insert(&mut self, name: impl Into<String>, tensor: Tensor<T>) -> Option<Tensor<T>> {
         let name = name.into();
+        self.unreadable.retain(|unreadable| unreadable.name != name);
         match self.places.get(&name) {
             Some(&place) => Some(std::mem::replace(&mut self.entries[place].1, tensor)),
             None => {
@@ -93,7 +106,32 @@ impl<T: Element> StateDict<T> {
         &mut self.metadata
     }
 
-    /// Puts in all tensors of `part`, each under `<name>.<its name>`: so one file can hold a model and its optimiser.
+    /// Tensors of the file this was read from whose elements are of a type that can't be read, such as the `I64` of
+    /// PyTorch's `num_batches_tracked`. Their values are not here: a state dict that has some is loaded into modules like
+    /// any other, but not stored, which would lose them.
+    pub fn unreadable(&self) -> &[Unreadable] {
+        &self.unreadable
+    }
+
+    /// Forgets the [`unreadable`](Self::unreadable) tensors and returns what is known of them.
+    pub fn take_unreadable(&mut self) -> Vec<Unreadable> {
+        std::mem::take(&mut self.unreadable)
+    }
+
+    /// The names of all tensors, also of those that could not be read.
+    pub(crate) fn all_names(&self) -> impl Iterator<Item = &str> {
+        self.names().chain(self.unreadable.iter().map(|unreadable| unreadable.name.as_str()))
+    }
+
+    fn require_no_duplicates(names: &BTreeSet<String>) -> Result<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        Err(Error::DuplicateNames { names: names.iter().cloned().collect() })
+    }
+
+    /// Puts in all tensors and strings of `part`, each under `<name>.<its name>`: so one file can hold a model and its
+    /// optimiser.
     ///
     /// ```
     /// # let (model, optimizer) = (lucid_nn::StateDict::<f32>::new(), lucid_nn::StateDict::new());
@@ -103,14 +141,29 @@ impl<T: Element> StateDict<T> {
     /// let (model, optimizer) = (checkpoint.part("model"), checkpoint.part("optimizer"));
     /// ```
     pub fn insert_part(&mut self, name: &str, part: StateDict<T>) {
-        self.extend(part.into_iter().map(|(inner, tensor)| (format!("{name}.{inner}"), tensor)));
+        let outer = |inner: String| format!("{name}.{inner}");
+        self.extend(part.entries.into_iter().map(|(inner, tensor)| (outer(inner), tensor)));
+        self.metadata.extend(part.metadata.into_iter().map(|(inner, text)| (outer(inner), text)));
+        self.duplicates.extend(part.duplicates.into_iter().map(outer));
+        let unreadable = part.unreadable.into_iter();
+        self.unreadable.extend(unreadable.map(|it| Unreadable { name: outer(it.name), ..it }));
     }
 
-    /// The tensors whose names begin with `<name>.`, without that beginning.
+    /// The tensors and strings whose names begin with `<name>.`, without that beginning.
     #[must_use]
     pub fn part(&self, name: &str) -> StateDict<T> {
         let inner = |full: &str| Some(full.strip_prefix(name)?.strip_prefix('.')?.to_string());
-        self.iter().filter_map(|(full, tensor)| Some((inner(full)?, tensor.clone()))).collect()
+        let tensors = self.iter().filter_map(|(full, tensor)| Some((inner(full)?, tensor.clone())));
+        let strings = self.metadata.iter().filter_map(|(full, text)| Some((inner(full)?, text.clone())));
+        let unreadable = self.unreadable.iter();
+        StateDict {
+            metadata: strings.collect(),
+            duplicates: self.duplicates.iter().filter_map(|full| inner(full)).collect(),
+            unreadable: unreadable
+                .filter_map(|it| Some(Unreadable { name: inner(&it.name)?, ..it.clone() }))
+                .collect(),
+            ..tensors.collect()
+        }
     }
 }
 

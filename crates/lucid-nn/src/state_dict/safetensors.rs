@@ -17,7 +17,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{StateDict, atomic};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Unreadable};
 
 /// The longest header that the `safetensors` crate and PyTorch read.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -34,19 +34,20 @@ impl<T: Element> StateDict<T> {
     /// The elements are stored as they are, as `F32` or `F64`, NaN included.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file can't be written; [`Error::Format`] when a tensor is called `__metadata__`, which
-    /// the format uses itself.
+    /// [`Error::Io`] when the file can't be written; [`Error::DuplicateNames`] when the state dict was taken from a module
+    /// with several tensors of one name; [`Error::NotStorable`] when a tensor is called `__metadata__`, which the format
+    /// uses itself, or when there are [`unreadable`](Self::unreadable) tensors, which would be lost.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let header = self.header(path)?;
+        let header = self.header()?;
         atomic::replace(path, |file| self.write_to(&header, file))
     }
 
-    /// Reads a safetensors file. `F32` and `F64` are read into either element type: `F64` is rounded to `f32`.
+    /// Reads a safetensors file. `F32` and `F64` are read into either element type: `F64` is rounded to `f32`. Of tensors
+    /// with elements of other types the names are kept, as [`unreadable`](Self::unreadable).
     ///
     /// # Errors
-    /// [`Error::Io`] when the file can't be read; [`Error::Format`] when it is damaged or holds elements of another
-    /// type.
+    /// [`Error::Io`] when the file can't be read; [`Error::Format`] when it is damaged.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let io_error = |source| Error::Io { action: "reading", path: path.to_path_buf(), source };
@@ -64,7 +65,7 @@ impl<T: Element> StateDict<T> {
     /// As `save`.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let path = Path::new(IN_MEMORY);
-        let header = self.header(path)?;
+        let header = self.header()?;
         let mut bytes = Vec::new();
         self.write_to(&header, &mut bytes).map_err(|source| Error::Io {
             action: "writing",
@@ -83,17 +84,28 @@ impl<T: Element> StateDict<T> {
         read(&mut bytes, len, Path::new(IN_MEMORY))
     }
 
-    fn header(&self, path: &Path) -> Result<Vec<u8>> {
+    fn header(&self) -> Result<Vec<u8>> {
+        let not_storable = |reason: String| Error::NotStorable { reason };
+        Self::require_no_duplicates(&self.duplicates)?;
         if self.get(METADATA).is_some() {
-            return Err(wrong(path, "a tensor is called __metadata__, which the format uses for strings"));
+            let reason = "a tensor is called __metadata__, which the format uses for strings";
+            return Err(not_storable(reason.to_string()));
         }
-        let mut header = serde_json::to_vec(&Header(self)).map_err(|error| wrong(path, error))?;
+        if let Some(Unreadable { name, dtype, .. }) = self.unreadable().first() {
+            return Err(not_storable(format!(
+                "the file it was read from has {} of another type that would be lost, first {name} of type {dtype}: \
+                 take_unreadable() gives them up",
+                self.unreadable().len()
+            )));
+        }
+        let mut header =
+            serde_json::to_vec(&Header(self)).map_err(|error| not_storable(error.to_string()))?;
         // The tensors begin at a multiple of 8, as the format asks for.
         header.resize(header.len().next_multiple_of(8), b' ');
         if header.len() as u64 > MAX_HEADER_BYTES {
             let reason =
                 format!("its header would have {} bytes: accepted are {MAX_HEADER_BYTES}", header.len());
-            return Err(wrong(path, reason));
+            return Err(not_storable(reason));
         }
         Ok(header)
     }
@@ -176,16 +188,31 @@ fn read<T: Element>(file: &mut impl Read, len: u64, path: &Path) -> Result<State
     names.reverse();
     while let Some(name) = names.pop() {
         let Some(info) = header.info(&name) else { continue };
+        if !matches!(info.dtype, Dtype::F32 | Dtype::F64) {
+            skip(file, info).map_err(io_error)?;
+            let (dtype, shape) = (format!("{:?}", info.dtype), info.shape.clone());
+            state.unreadable.push(Unreadable { name, dtype, shape });
+            continue;
+        }
         let tensor = read_tensor(file, info).map_err(|error| match error {
-            Unreadable::Io(error) => io_error(error),
-            Unreadable::Format(reason) => wrong(path, format!("its tensor {name}: {reason}")),
+            Failure::Io(error) => io_error(error),
+            Failure::Format(reason) => wrong(path, format!("its tensor {name}: {reason}")),
         })?;
         state.insert(name, tensor);
     }
     Ok(state)
 }
 
-enum Unreadable {
+/// Passes over the bytes of a tensor.
+fn skip(file: &mut impl Read, info: &TensorInfo) -> io::Result<()> {
+    let num_bytes = (info.data_offsets.1 - info.data_offsets.0) as u64;
+    if io::copy(&mut file.take(num_bytes), &mut io::sink())? < num_bytes {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(())
+}
+
+enum Failure {
     Io(io::Error),
     Format(String),
 }
@@ -193,11 +220,7 @@ enum Unreadable {
 fn read_tensor<T: Element>(
     file: &mut impl Read,
     info: &TensorInfo,
-) -> std::result::Result<Tensor<T>, Unreadable> {
-    if !matches!(info.dtype, Dtype::F32 | Dtype::F64) {
-        let reason = format!("elements of type {:?}: accepted are F32 and F64", info.dtype);
-        return Err(Unreadable::Format(reason));
-    }
+) -> std::result::Result<Tensor<T>, Failure> {
     // The header has been checked: the range is as long as the shape says, and no longer than the file.
     let mut num_bytes = info.data_offsets.1 - info.data_offsets.0;
     let mut elements: Vec<T> = Vec::with_capacity(num_bytes / (info.dtype.bitsize() / 8));
@@ -205,11 +228,11 @@ fn read_tensor<T: Element>(
     while num_bytes > 0 {
         let block_len = num_bytes.min(BLOCK_BYTES);
         let block = &mut block[..block_len];
-        file.read_exact(block).map_err(Unreadable::Io)?;
+        file.read_exact(block).map_err(Failure::Io)?;
         decode(info.dtype, block, &mut elements);
         num_bytes -= block.len();
     }
-    Tensor::from_vec(&info.shape, elements).map_err(|error| Unreadable::Format(error.to_string()))
+    Tensor::from_vec(&info.shape, elements).map_err(|error| Failure::Format(error.to_string()))
 }
 
 fn dtype<T: Element>() -> Dtype {
