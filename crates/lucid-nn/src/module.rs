@@ -13,9 +13,20 @@ use crate::state_dict::{self, LoadReport, StateDict, Strictness};
 /// A parameter is a leaf on the tape; a buffer is a constant [`Var`] that belongs to the module's state. Both have
 /// PyTorch's names: the fields' names joined by dots.
 ///
-/// Derive it for a struct whose fields are modules, options, vectors or boxes of modules, or [`Var`]s. The element type
-/// is the struct's first type parameter, else `f32` (`#[module(element = f64)]` on the struct says otherwise). On a
-/// field, `#[module(skip)]` leaves out what is no module and `#[module(name = "...")]` gives it another name.
+/// Derive it for a struct whose fields are modules, options, vectors, arrays, tuples or boxes of modules, or [`Var`]s.
+/// The element type is the type parameter that is bounded by [`Element`], else `f32` (`#[module(element = f64)]` on the
+/// struct says otherwise); other type parameters in fields must be modules. On a field, `#[module(skip)]` leaves out
+/// what is no module and `#[module(name = "...")]` gives it another name; no two fields have one name.
+///
+/// ```compile_fail
+/// # use lucid_nn::{Module, Var};
+/// #[derive(Module)]
+/// struct OneName {
+///     #[module(name = "w")]
+///     a: Var<f32>,
+///     w: Var<f32>,
+/// }
+/// ```
 ///
 /// ```
 /// use lucid_nn::{ConvTranspose1d, Forward, Module, Relu, Result, Var};
@@ -212,6 +223,40 @@ impl<T: Element, M: Module<T>> Module<T> for Vec<M> {
         }
     }
 }
+
+/// The parts are called `0`, `1`, ...
+impl<T: Element, M: Module<T>, const K: usize> Module<T> for [M; K] {
+    fn visit(&self, path: &Path, visit: &mut dyn FnMut(&Path, &Var<T>)) {
+        for (index, module) in self.iter().enumerate() {
+            module.visit(&path.join(index), visit);
+        }
+    }
+
+    fn set_training(&mut self, training: bool) {
+        for module in self {
+            module.set_training(training);
+        }
+    }
+}
+
+macro_rules! tuple {
+    ($($module:ident $index:tt),+) => {
+        /// The parts are called `0`, `1`, ...
+        impl<T: Element, $($module: Module<T>),+> Module<T> for ($($module,)+) {
+            fn visit(&self, path: &Path, visit: &mut dyn FnMut(&Path, &Var<T>)) {
+                $(self.$index.visit(&path.join($index), visit);)+
+            }
+
+            fn set_training(&mut self, training: bool) {
+                $(self.$index.set_training(training);)+
+            }
+        }
+    };
+}
+tuple!(A 0);
+tuple!(A 0, B 1);
+tuple!(A 0, B 1, C 2);
+tuple!(A 0, B 1, C 2, D 3);
 
 impl<T: Element, M: Module<T> + ?Sized> Module<T> for Box<M> {
     fn visit(&self, path: &Path, visit: &mut dyn FnMut(&Path, &Var<T>)) {

@@ -108,7 +108,7 @@ fn the_mode_reaches_every_part() {
     assert_ne!(run(&model), run(&model));
 }
 
-/// Generic over the element type: the first type parameter.
+/// Generic over the element type: the type parameter bounded by `Element`.
 #[derive(Module)]
 struct Generic<T: lucid_nn::Element, M> {
     deconv: ConvTranspose1d<T>,
@@ -138,4 +138,36 @@ fn modules_are_shared_between_threads() {
         }
     });
     assert!(model.scale.grad().is_some());
+}
+
+/// No parameter is an element type, so it is `f32`; `M` is a module wherever a field contains it.
+#[derive(Module)]
+struct Wrapper<M: Forward> {
+    parts: [M; 2],
+    pair: (Option<M>, Relu),
+}
+
+#[derive(Module)]
+struct Reversed<M, T>
+where
+    T: lucid_nn::Element,
+{
+    part: M,
+    w: Var<T>,
+}
+
+#[test]
+fn type_parameters_that_are_no_elements_are_modules() {
+    let linear = || lucid_nn::Linear::<f32>::new(1, 1, false, &mut rand::rng()).unwrap();
+    let wrapper = Wrapper { parts: [linear(), linear()], pair: (Some(linear()), Relu) };
+    let expected = ["parts.0.weight", "parts.1.weight", "pair.0.weight"];
+    assert_eq!(names(wrapper.named_parameters()), expected);
+    let reversed = Reversed { part: Relu, w: Var::leaf(Tensor::<f64>::ones([1]).unwrap()) };
+    assert_eq!(names(reversed.named_parameters()), ["w"]);
+    assert_eq!(reversed.part, Relu);
+
+    let mut dropouts = [Dropout::new(0.5, 0).unwrap()];
+    Module::<f32>::eval(&mut dropouts);
+    let x = Var::<f32>::constant(Tensor::ones([64]).unwrap());
+    assert_eq!(dropouts[0].forward(&x).unwrap().value(), x.value());
 }

@@ -219,5 +219,5 @@ fn corners_are_checked_as_the_elements_that_they_become() {
     }
     let (x, zero) = (Var::constant(tensor!([1.0])), Var::constant(tensor!([0.0])));
     let loss = smooth_l1(&x, &zero, 1e-60, Reduction::Sum).unwrap();
-    assert!((loss.item().unwrap() - 1.0).abs() < 1e-15);
+    assert!((loss.item().unwrap() - 1.0_f64).abs() < 1e-15);
 }
