@@ -10,6 +10,15 @@ pub enum Error {
     #[error(transparent)]
     Autograd(#[from] lucid_autograd::Error),
 
+    /// What went wrong in a layer of a [`Sequential`](crate::Sequential).
+    #[error("layer {path}: {source}")]
+    InLayer {
+        /// The layer's name: its place in the sequence, counted from 0.
+        path: String,
+        /// The layer's error.
+        source: Box<Error>,
+    },
+
     /// A parameter outside its range.
     #[error("{parameter} = {given} is refused: accepted is {accepted}")]
     Parameter {

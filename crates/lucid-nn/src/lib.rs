@@ -22,5 +22,8 @@ pub use lucid_autograd::{self, Element, Var};
 pub use lucid_conv::{Axes, Padding};
 pub use lucid_nn_derive::Module;
 pub use lucid_tensor::Tensor;
+/// The generators of random numbers that initial values are drawn from: one with a seed makes them the same each time.
+pub use rand;
+
 pub use module::{Forward, Module, Path};
 pub use state_dict::{LoadReport, StateDict, Strictness};

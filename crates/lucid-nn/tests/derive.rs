@@ -42,7 +42,12 @@ fn block(skip: bool) -> Block {
 fn model() -> Model {
     Model {
         blocks: vec![block(false), block(true)],
-        head: Box::new(Sequential::new().with(Relu).with(ConvTranspose1d::builder(2, 1, 4).build().unwrap())),
+        // Leaky: a relu may be given negative numbers alone, and its output then says nothing of what came before.
+        head: Box::new(
+            Sequential::new()
+                .with(LeakyRelu::default())
+                .with(ConvTranspose1d::builder(2, 1, 4).build().unwrap()),
+        ),
         scale: Var::leaf(Tensor::ones([2, 1]).unwrap()),
         mean: Var::constant(Tensor::zeros([2, 1]).unwrap()),
         dropout: Dropout::new(0.5, 0).unwrap(),

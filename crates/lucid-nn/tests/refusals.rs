@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 use lucid_nn::{
-    Conv1d, Conv2d, ConvBuilder, ConvTranspose, ConvTranspose1d, Forward, Linear, Padding, Result, Tensor,
-    Var,
+    Conv1d, Conv2d, ConvBuilder, ConvTranspose, ConvTranspose1d, Elu, Flatten, Forward, Gelu, LeakyRelu,
+    Linear, LogSoftmax, Padding, Relu, Result, Sequential, Softmax, Softplus, Tensor, Var,
 };
 
 /// Checks that `result` is an error whose message has every one of `parts`.
@@ -118,4 +118,58 @@ fn padding_modes_that_reach_too_far() {
     use lucid_nn::PaddingMode;
     let conv = Conv1d::builder(1, 1, 9).padding(4).padding_mode(PaddingMode::Reflect).build().unwrap();
     refused(conv.forward(&zeros(&[1, 1, 4])), &["4"]);
+}
+
+#[test]
+fn parameters_that_were_replaced_by_others_of_another_shape() {
+    let x = zeros(&[1, 2, 5]);
+    let mut conv = Conv1d::builder(2, 4, 3).build().unwrap();
+    conv.weight = zeros(&[4, 2, 2]);
+    refused(conv.forward(&x), &["the weight", "[4, 2, 2]", "[4, 2, 3]"]);
+    let mut conv = Conv1d::builder(2, 4, 3).build().unwrap();
+    conv.bias = Some(zeros(&[1]));
+    refused(conv.forward(&x), &["the bias", "[1]", "[4]"]);
+    conv.bias = None;
+    refused(conv.forward(&x), &["bias = absent", "there"]);
+    let mut deconv = ConvTranspose1d::builder(2, 4, 3).build().unwrap();
+    deconv.weight = zeros(&[2, 3, 3]);
+    refused(deconv.forward(&x), &["the weight", "[2, 3, 3]", "[2, 4, 3]"]);
+    let mut linear = Linear::<f32>::new(5, 1, true, &mut rand::rng()).unwrap();
+    linear.bias = Some(zeros(&[4]));
+    refused(linear.forward(&x), &["the bias", "[4]", "[1]"]);
+    linear.weight = zeros(&[5]);
+    refused(linear.forward(&x), &["the weight", "[5]", "2"]);
+}
+
+#[test]
+fn options_of_activations() {
+    let x = zeros(&[2, 3]);
+    refused(Softmax { axis: 5 }.forward(&x), &["axis = 5 is refused: accepted is below 2"]);
+    refused(LogSoftmax { axis: 2 }.forward(&x), &["axis = 2 is refused: accepted is below 2"]);
+    refused(LeakyRelu { slope: 1e300 }.forward(&x), &["slope", "f32"]);
+    refused(Elu { alpha: 1e300 }.forward(&x), &["alpha", "f32"]);
+    refused(Softplus { beta: 1e-60 }.forward(&x), &["beta", "f32"]);
+}
+
+#[test]
+fn a_sequence_names_the_layer() {
+    let model = Sequential::new().with(Relu).with(Sequential::new().with(Relu).with(Softmax { axis: 5 }));
+    let error = model.forward(&zeros(&[2, 3])).unwrap_err();
+    assert_eq!(error.to_string(), "layer 1.1: axis = 5 is refused: accepted is below 2");
+    assert!(std::error::Error::source(&error).unwrap().to_string().starts_with("axis = 5"));
+}
+
+#[test]
+fn fields_that_are_left_out_have_their_defaults() {
+    fn check<C: serde::de::DeserializeOwned + Default + PartialEq + std::fmt::Debug>() {
+        assert_eq!(serde_json::from_str::<C>("{}").unwrap(), C::default());
+        assert!(serde_json::from_str::<C>(r#"{"unknown":1}"#).is_err());
+    }
+    check::<LeakyRelu>();
+    check::<Elu>();
+    check::<Softplus>();
+    check::<Gelu>();
+    check::<Softmax>();
+    check::<LogSoftmax>();
+    check::<Flatten>();
 }

@@ -4,8 +4,9 @@ use lucid_autograd::{Element, Var};
 use serde::{Deserialize, Serialize};
 
 use super::no_parameters;
-use crate::error::Result;
+use crate::error::{Result, check};
 use crate::module::Forward;
+use crate::number::{above_0, finite};
 
 /// A layer that applies a function of [`Var`] and has no parameters.
 macro_rules! activation {
@@ -21,8 +22,8 @@ macro_rules! activation {
     };
 }
 
-fn number<T: Element>(value: f64) -> T {
-    <T as lucid_tensor::Element>::from_f64(value)
+fn check_axis<T: Element>(axis: usize, x: &Var<T>) -> Result<()> {
+    check(axis < x.ndim(), "axis", axis, &format!("below {}", x.ndim()))
 }
 
 /// `max(x, 0)`
@@ -51,7 +52,7 @@ activation!(Silu, |_layer, x| x.silu());
 
 /// `x Phi(x)` with `Phi` the normal distribution function, or its approximation by tanh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Gelu {
     /// Whether the approximation is used; not by default.
     pub tanh: bool,
@@ -61,7 +62,7 @@ activation!(Gelu, |layer, x| if layer.tanh { x.gelu_tanh()? } else { x.gelu()? }
 
 /// `x` above 0, `slope x` elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct LeakyRelu {
     /// What numbers below 0 are multiplied with; 0.01 by default.
     pub slope: f64,
@@ -73,11 +74,11 @@ impl Default for LeakyRelu {
     }
 }
 
-activation!(LeakyRelu, |layer, x| x.leaky_relu(number(layer.slope)));
+activation!(LeakyRelu, |layer, x| x.leaky_relu(finite("slope", layer.slope)?));
 
 /// `x` above 0, `alpha (e^x - 1)` elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Elu {
     /// The value approached far below 0, negated; 1 by default.
     pub alpha: f64,
@@ -89,13 +90,13 @@ impl Default for Elu {
     }
 }
 
-activation!(Elu, |layer, x| x.elu(number(layer.alpha)));
+activation!(Elu, |layer, x| x.elu(finite("alpha", layer.alpha)?));
 
 /// `ln(1 + e^(beta x)) / beta`
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Softplus {
-    /// How sharp the bend at 0 is; 1 by default.
+    /// How sharp the bend at 0 is, above 0; 1 by default.
     pub beta: f64,
 }
 
@@ -105,11 +106,11 @@ impl Default for Softplus {
     }
 }
 
-activation!(Softplus, |layer, x| x.softplus(number(layer.beta)));
+activation!(Softplus, |layer, x| x.softplus(above_0("beta", layer.beta)?));
 
 /// `e^x / sum(e^x)` along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Softmax {
     /// The axis; 1, the channels, by default.
     pub axis: usize,
@@ -121,11 +122,14 @@ impl Default for Softmax {
     }
 }
 
-activation!(Softmax, |layer, x| x.softmax(layer.axis)?);
+activation!(Softmax, |layer, x| {
+    check_axis(layer.axis, x)?;
+    x.softmax(layer.axis)?
+});
 
 /// The logarithm of [`Softmax`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct LogSoftmax {
     /// The axis; 1, the channels, by default.
     pub axis: usize,
@@ -137,4 +141,7 @@ impl Default for LogSoftmax {
     }
 }
 
-activation!(LogSoftmax, |layer, x| x.log_softmax(layer.axis)?);
+activation!(LogSoftmax, |layer, x| {
+    check_axis(layer.axis, x)?;
+    x.log_softmax(layer.axis)?
+});

@@ -8,6 +8,7 @@ use lucid_tensor::PadMode;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::{check_bias, check_parameter};
 use crate::error::Result;
 use crate::init::uniform_fan_in;
 use crate::module::Forward;
@@ -91,6 +92,11 @@ impl<const N: usize> ConvConfig<N> {
         }
     }
 
+    fn weight_shape(&self) -> Result<Vec<usize>> {
+        let channels = Channels { input: self.in_channels, output: self.out_channels };
+        Ok(self.options().weight_shape(channels, self.kernel_size)?)
+    }
+
     /// The parameters as `lucid-conv` takes them.
     pub fn options(&self) -> Options<N> {
         Options::conv().stride(self.stride).padding(self.padding).dilation(self.dilation).groups(self.groups)
@@ -148,8 +154,7 @@ impl<const N: usize, T: Element> Conv<N, T> {
     /// # Errors
     /// For a parameter that is refused, naming it.
     pub fn from_config(config: ConvConfig<N>, rng: &mut (impl Rng + ?Sized)) -> Result<Self> {
-        let channels = Channels { input: config.in_channels, output: config.out_channels };
-        let shape = config.options().weight_shape(channels, config.kernel_size)?;
+        let shape = config.weight_shape()?;
         let fan_in = shape[1..].iter().product();
         let weight = uniform_fan_in(&shape, fan_in, rng)?;
         let bias = config.bias.then(|| uniform_fan_in(&[config.out_channels], fan_in, rng)).transpose()?;
@@ -164,6 +169,8 @@ impl<const N: usize, T: Element> Conv<N, T> {
 
 impl<const N: usize, T: Element> Forward<T> for Conv<N, T> {
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
+        check_parameter("the weight", &self.weight, &self.config.weight_shape()?)?;
+        check_bias(self.bias.as_ref(), self.config.bias, self.config.out_channels)?;
         let options = self.config.options();
         let mode = match self.config.padding_mode {
             PaddingMode::Zeros => return Ok(x.convolve(&self.weight, self.bias.as_ref(), &options)?),

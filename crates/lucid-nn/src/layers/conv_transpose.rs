@@ -8,6 +8,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::conv::{no_padding, one, one_group, shared_setters, yes};
+use super::{check_bias, check_parameter};
 use crate::error::Result;
 use crate::init::uniform_fan_in;
 use crate::module::Forward;
@@ -62,6 +63,11 @@ impl<const N: usize> ConvTransposeConfig<N> {
             groups: 1,
             bias: true,
         }
+    }
+
+    fn weight_shape(&self) -> Result<Vec<usize>> {
+        let channels = Channels { input: self.in_channels, output: self.out_channels };
+        Ok(self.options().weight_shape(channels, self.kernel_size)?)
     }
 
     /// The parameters as `lucid-conv` takes them.
@@ -126,8 +132,7 @@ impl<const N: usize, T: Element> ConvTranspose<N, T> {
     /// # Errors
     /// For a parameter that is refused, naming it.
     pub fn from_config(config: ConvTransposeConfig<N>, rng: &mut (impl Rng + ?Sized)) -> Result<Self> {
-        let channels = Channels { input: config.in_channels, output: config.out_channels };
-        let shape = config.options().weight_shape(channels, config.kernel_size)?;
+        let shape = config.weight_shape()?;
         let fan_in = shape[1..].iter().product();
         let weight = uniform_fan_in(&shape, fan_in, rng)?;
         let bias = config.bias.then(|| uniform_fan_in(&[config.out_channels], fan_in, rng)).transpose()?;
@@ -148,6 +153,8 @@ impl<const N: usize, T: Element> ConvTranspose<N, T> {
     }
 
     fn run(&self, x: &Var<T>, options: Options<N>) -> Result<Var<T>> {
+        check_parameter("the weight", &self.weight, &self.config.weight_shape()?)?;
+        check_bias(self.bias.as_ref(), self.config.bias, self.config.out_channels)?;
         Ok(x.convolve(&self.weight, self.bias.as_ref(), &options)?)
     }
 }

@@ -15,12 +15,12 @@ use crate::{Module, Path};
 /// passes everything on (Srivastava et al. 2014).
 ///
 /// ```
-/// use lucid_nn::{Dropout, Forward, Module, Tensor, Var};
+/// use lucid_nn::{Dropout, Forward, Tensor, Var};
 ///
 /// let mut dropout = Dropout::new(0.5, 0)?;
 /// let x = Var::<f32>::constant(Tensor::ones([4])?);
 /// assert!(dropout.forward(&x)?.value().to_vec().iter().all(|&y| y == 0.0 || y == 2.0));
-/// Module::<f32>::eval(&mut dropout);
+/// dropout.eval();
 /// assert_eq!(dropout.forward(&x)?.value(), x.value());
 /// # Ok::<(), lucid_nn::Error>(())
 /// ```
@@ -42,6 +42,16 @@ impl Dropout {
             return Err(Error::Parameter { parameter: "p", given: p.to_string(), accepted });
         }
         Ok(Dropout { p, training: true, rng: Mutex::new(StdRng::seed_from_u64(seed)) })
+    }
+
+    /// Switches to training. [`Module::train`] does the same, but of which element type can't be inferred.
+    pub fn train(&mut self) {
+        self.training = true;
+    }
+
+    /// Switches to evaluation, as [`Module::eval`] does.
+    pub fn eval(&mut self) {
+        self.training = false;
     }
 }
 

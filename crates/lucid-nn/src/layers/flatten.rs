@@ -17,7 +17,7 @@ use crate::module::Forward;
 /// # Ok::<(), lucid_nn::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Flatten {
     /// The first axis to be merged with those after it.
     pub start_axis: usize,

@@ -3,6 +3,7 @@
 use lucid_autograd::{Element, Var};
 use rand::Rng;
 
+use super::check_bias;
 use crate::error::{Error, Result};
 use crate::init::uniform_fan_in;
 use crate::module::Forward;
@@ -54,6 +55,13 @@ impl<T: Element> Linear<T> {
 
 impl<T: Element> Forward<T> for Linear<T> {
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
+        let &[num_outputs, _] = self.weight.shape().as_slice() else {
+            let accepted = "2: (out_features, in_features)";
+            let (what, given) = ("the weight", self.weight.shape());
+            return Err(lucid_autograd::Error::Rank { what, given, accepted }.into());
+        };
+        // Another shape could broadcast, to an output of another shape.
+        check_bias(self.bias.as_ref(), self.bias.is_some(), num_outputs)?;
         let y = x.matmul(&self.weight.transpose(0, 1)?)?;
         Ok(match &self.bias {
             Some(bias) => y.add(bias)?,

@@ -4,11 +4,11 @@ use std::fmt;
 
 use lucid_autograd::{Element, Var};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::module::Forward;
 use crate::{Module, Path};
 
-/// Layers applied in order; their names are `0`, `1`, ...
+/// Layers applied in order; their names are `0`, `1`, ... An error is an [`Error::InLayer`] with the layer's name.
 ///
 /// ```
 /// use lucid_nn::{Conv1d, ConvTranspose1d, Forward, LeakyRelu, Module, Sequential, Tensor, Var};
@@ -79,6 +79,12 @@ impl<T: Element> Module<T> for Sequential<T> {
 
 impl<T: Element> Forward<T> for Sequential<T> {
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
-        self.layers.iter().try_fold(x.clone(), |x, layer| layer.forward(&x))
+        self.layers.iter().enumerate().try_fold(x.clone(), |x, (index, layer)| {
+            layer.forward(&x).map_err(|error| match error {
+                // A sequence in a sequence: one place, such as 2.0, in place of one error around another.
+                Error::InLayer { path, source } => Error::InLayer { path: format!("{index}.{path}"), source },
+                error => Error::InLayer { path: index.to_string(), source: Box::new(error) },
+            })
+        })
     }
 }
