@@ -59,7 +59,7 @@ impl<const N: usize> Form<N> {
         let axes = g
             .axes
             .map(|axis| if onto_fine { Lattice::onto_fine(&axis) } else { Lattice::onto_coarse(&axis) });
-        let mut slots = Vec::new();
+        let (mut slots, mut slot_of) = (Vec::new(), BTreeMap::new());
         let mut classes: BTreeMap<Vec<(usize, [usize; N])>, Vec<Phase<N>>> = BTreeMap::new();
         for index in multi_indices(axes.each_ref().map(|axis| axis.phases.len())) {
             let of_axis: [&[AxisTap]; N] =
@@ -68,7 +68,7 @@ impl<const N: usize> Form<N> {
             for choice in multi_indices(of_axis.map(<[AxisTap]>::len)) {
                 let chosen: [AxisTap; N] = std::array::from_fn(|axis| of_axis[axis][choice[axis]]);
                 let phase = chosen.map(|tap| tap.source_phase);
-                let slot = slots.iter().position(|&other| other == phase).unwrap_or_else(|| {
+                let slot = *slot_of.entry(phase).or_insert_with(|| {
                     slots.push(phase);
                     slots.len() - 1
                 });
