@@ -13,4 +13,4 @@ pub use element::Element;
 pub use isa::Isa;
 pub use peak::fma_peak;
 pub use table::{MAX_ROWS, tile_kernel};
-pub use tile::{SignalLayout, Terms, TileKernel};
+pub use tile::{SignalLayout, Start, Sums, Terms, TileKernel};

@@ -1,7 +1,7 @@
 //! The inner kernel of nearly everything:
 //!
 //! ```text
-//! sums[m, q] = sum over (channel c, tap t) of weights[c, t, m] * signal[c * channel_stride + offsets[t] + q]
+//! sums[m, q] += sum over (channel c, tap t) of weights[c, t, m] * signal[c * channel_stride + offsets[t] + q]
 //! ```
 //!
 //! for a tile of rows `m` and positions `q` whose sums stay in registers. Rows of the signal are read where they lie,
@@ -26,25 +26,32 @@ pub struct Terms<'a, T> {
 /// Where the rows of a signal lie.
 #[derive(Clone, Copy, Debug)]
 pub struct SignalLayout<'a> {
-    /// Where each tap reads, from the channel's first element on.
-    pub offsets: &'a [usize],
-    /// From a channel's first element to the next one's.
-    pub channel_stride: usize,
-    /// The number of channels.
-    pub num_channels: usize,
+    offsets: &'a [usize],
+    channel_stride: usize,
+    num_channels: usize,
+    /// The furthest element that position 0 reads.
+    furthest: usize,
+}
+
+impl<'a> SignalLayout<'a> {
+    /// Each tap reads from its offset on, counted from the channel's first element; channels lie `channel_stride` apart.
+    /// `None` where an element's index would overflow.
+    pub fn new(offsets: &'a [usize], channel_stride: usize, num_channels: usize) -> Option<Self> {
+        let furthest = match (num_channels, offsets.iter().max()) {
+            // Without a term nothing is read.
+            (0, _) | (_, None) => 0,
+            (channels, Some(&offset)) => (channels - 1).checked_mul(channel_stride)?.checked_add(offset)?,
+        };
+        Some(SignalLayout { offsets, channel_stride, num_channels, furthest })
+    }
 }
 
 impl<'a, T> Terms<'a, T> {
     /// Ties the weights, `[channel][tap][row]`, to the signal that they are multiplied with; `None` where the weights
     /// have another length, or the signal is too short for a single position.
     pub fn new(weights: &'a [T], rows: usize, signal: &'a [T], layout: SignalLayout<'a>) -> Option<Self> {
-        let SignalLayout { offsets, channel_stride, num_channels } = layout;
+        let SignalLayout { offsets, channel_stride, num_channels, furthest } = layout;
         let expected = num_channels.checked_mul(offsets.len())?.checked_mul(rows)?;
-        let furthest = match (num_channels, offsets.iter().max()) {
-            // Without a term nothing is read.
-            (0, _) | (_, None) => 0,
-            (channels, Some(&offset)) => (channels - 1).checked_mul(channel_stride)?.checked_add(offset)?,
-        };
         let end = signal.len().checked_sub(furthest)?;
         (weights.len() == expected).then_some(Terms {
             weights,
@@ -58,12 +65,23 @@ impl<'a, T> Terms<'a, T> {
     }
 }
 
-/// A tile function: terms, first position, sums as `[row][vectors * LANES]`.
+/// What the sums of a tile begin with.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a, T> {
+    /// A value per row, such as a bias; what was in memory is never read.
+    Rows(&'a [T]),
+    /// What is in memory: the sums of the channels before.
+    Sums,
+}
+
+/// A tile function: terms, first position, what to start with, and the sums, whose rows lie `row_stride` apart.
 ///
 /// # Safety
-/// The instruction set of the function must be available; `terms.rows` must be its rows;
-/// `position + vectors * LANES <= terms.end`; `sums` must have space for `rows * vectors * LANES` elements.
-pub(crate) type TileFn<T> = unsafe fn(terms: &Terms<'_, T>, position: usize, sums: *mut T);
+/// The instruction set of the function must be available; `terms.rows` must be its rows, and the length of `start` if it
+/// is [`Start::Rows`]; `position + vectors * LANES <= terms.end`; from `sums` on there must be
+/// `(rows - 1) * row_stride + vectors * LANES` elements, initialised ones.
+pub(crate) type TileFn<T> =
+    unsafe fn(terms: &Terms<'_, T>, position: usize, start: Start<'_, T>, sums: *mut T, row_stride: usize);
 
 /// # Safety
 /// As [`TileFn`], for `M` rows and `V` vectors of the instruction set of `X`; must be inlined into a function that
@@ -72,11 +90,32 @@ pub(crate) type TileFn<T> = unsafe fn(terms: &Terms<'_, T>, position: usize, sum
 pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
     terms: &Terms<'_, X::Element>,
     position: usize,
+    start: Start<'_, X::Element>,
     sums: *mut X::Element,
+    row_stride: usize,
 ) {
     // SAFETY: the caller promises the instruction set.
     let zero = unsafe { X::zero() };
     let mut acc = [[zero; V]; M];
+    for (m, acc) in acc.iter_mut().enumerate() {
+        for (v, acc) in acc.iter_mut().enumerate() {
+            *acc = match start {
+                Start::Rows(values) => {
+                    // SAFETY: the caller promises M values.
+                    let value = unsafe { *values.get_unchecked(m) };
+                    // SAFETY: the caller promises the instruction set.
+                    unsafe { X::splat(value) }
+                }
+                Start::Sums => {
+                    // m <= M - 1 and v <= V - 1  =>  m row_stride + (v + 1) LANES is within the elements promised.
+                    // SAFETY: hence the pointer stays within them.
+                    let from = unsafe { sums.add(m * row_stride + v * X::LANES) };
+                    // SAFETY: hence LANES elements can be read there; the caller promises the instruction set.
+                    unsafe { X::load(from) }
+                }
+            };
+        }
+    }
     let mut weights = terms.weights.as_ptr();
     for channel in 0..terms.num_channels {
         for &offset in terms.offsets {
@@ -110,8 +149,8 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
     }
     for (m, acc) in acc.iter().enumerate() {
         for (v, acc) in acc.iter().enumerate() {
-            // SAFETY: m < M and v < V, and the caller promises M V LANES elements.
-            let to = unsafe { sums.add((m * V + v) * X::LANES) };
+            // SAFETY: within the elements promised, as above.
+            let to = unsafe { sums.add(m * row_stride + v * X::LANES) };
             // SAFETY: for the same reason LANES elements can be written there; the caller promises the instruction set.
             unsafe { acc.store(to) };
         }
@@ -151,25 +190,50 @@ impl<T: Copy> TileKernel<T> {
         self.by_vectors.len()
     }
 
-    /// Computes the sums of `vectors` vectors of positions from `position` on, as `[row][position]`.
+    /// Adds the sums of `vectors` vectors of positions from `position` on to `start`, as rows that lie
+    /// `sums.row_stride` apart.
     ///
     /// # Panics
-    /// When the terms are for another number of rows, there is no tile of so many vectors, the positions reach beyond
-    /// the signal, or `sums` has not exactly `rows * vectors * lanes` elements.
-    pub fn run(&self, terms: &Terms<'_, T>, position: usize, vectors: usize, sums: &mut [T]) {
+    /// When the terms or the start are for another number of rows, there is no tile of so many vectors, the positions
+    /// reach beyond the signal, or the sums are fewer than `rows` rows of `vectors * lanes` elements.
+    pub fn run(
+        &self,
+        terms: &Terms<'_, T>,
+        position: usize,
+        vectors: usize,
+        start: Start<'_, T>,
+        sums: Sums<'_, T>,
+    ) {
+        let Sums { values, row_stride } = sums;
         assert!((1..=self.by_vectors.len()).contains(&vectors), "a tile of {vectors} vectors");
         assert_eq!(terms.rows, self.rows, "rows of the terms and of the kernel");
+        if let Start::Rows(values) = start {
+            assert_eq!(values.len(), self.rows, "values to start with and rows of the kernel");
+        }
         let positions = vectors * self.lanes;
         assert!(
             position <= terms.end && positions <= terms.end - position,
             "positions {position} + {positions} reach beyond {}",
             terms.end
         );
-        assert_eq!(sums.len(), self.rows * positions, "sums");
+        // What is subtracted is no more than the length  =>  (rows - 1) row_stride + positions <= length.
+        let fits = values.len().checked_sub(positions).is_some_and(|left| {
+            (self.rows - 1).checked_mul(row_stride).is_some_and(|furthest| furthest <= left)
+        });
+        assert!(fits, "{} sums for {} rows {row_stride} apart", values.len(), self.rows);
         // SAFETY: `from_parts` was promised that the function is the one for these rows and vectors and that its
         // instruction set is available; the other conditions have just been checked.
-        unsafe { self.by_vectors[vectors - 1](terms, position, sums.as_mut_ptr()) }
+        unsafe { self.by_vectors[vectors - 1](terms, position, start, values.as_mut_ptr(), row_stride) }
     }
+}
+
+/// Where the sums of a tile are written.
+#[derive(Debug)]
+pub struct Sums<'a, T> {
+    /// The first sum and all after it.
+    pub values: &'a mut [T],
+    /// From a row's first sum to the next one's.
+    pub row_stride: usize,
 }
 
 #[cfg(test)]
@@ -193,12 +257,23 @@ mod tests {
                     let signal: Vec<T> = (0..num_channels * channel_stride).map(number).collect();
                     let weights: Vec<T> =
                         (0..num_channels * offsets.len() * rows).map(|i| number(i * 5)).collect();
-                    let layout = SignalLayout { offsets: &offsets, channel_stride, num_channels };
+                    let layout = SignalLayout::new(&offsets, channel_stride, num_channels).unwrap();
                     let terms = Terms::new(&weights, rows, &signal, layout).unwrap();
                     let width = vectors * kernel.lanes();
-                    let mut sums = vec![T::nan(); rows * width];
+                    let row_stride = width + 3;
+                    let mut sums = vec![T::nan(); (rows - 1) * row_stride + width];
                     for position in [0, 2] {
-                        kernel.run(&terms, position, vectors, &mut sums);
+                        let starts: Vec<T> = (0..rows).map(|m| number(m + 3)).collect();
+                        // Once more, on top of the sums that are there.
+                        for start in [Start::Rows(&starts[..]), Start::Sums] {
+                            kernel.run(
+                                &terms,
+                                position,
+                                vectors,
+                                start,
+                                Sums { values: &mut sums, row_stride },
+                            );
+                        }
                         for m in 0..rows {
                             for q in 0..width {
                                 let mut expected = T::zero();
@@ -208,8 +283,12 @@ mod tests {
                                             * signal[c * channel_stride + offset + position + q];
                                     }
                                 }
-                                assert_eq!(sums[m * width + q], expected, "{isa} {rows}x{vectors}: {m} {q}");
+                                let found = sums[m * row_stride + q];
+                                let expected = starts[m] + expected + expected;
+                                assert_eq!(found, expected, "{isa} {rows}x{vectors}: {m} {q}");
                             }
+                            let gap = &sums[m * row_stride + width..];
+                            assert!(gap[..gap.len().min(3)].iter().all(|sum| sum.is_nan()), "beyond a row");
                         }
                     }
                 }
@@ -226,31 +305,41 @@ mod tests {
     #[test]
     fn no_terms_give_zeros() {
         let kernel = tile_kernel::<f32>(Isa::best(), 8).unwrap();
-        let layout = SignalLayout { offsets: &[], channel_stride: 5, num_channels: 3 };
+        let layout = SignalLayout::new(&[], 5, 3).unwrap();
         let signal = vec![1.0; 64];
         let terms = Terms::new(&[], 8, &signal, layout).unwrap();
         let mut sums = vec![f32::NAN; 8 * kernel.lanes()];
-        kernel.run(&terms, 0, 1, &mut sums);
+        let row_stride = kernel.lanes();
+        kernel.run(&terms, 0, 1, Start::Rows(&[0.0; 8]), Sums { values: &mut sums, row_stride });
         assert!(sums.iter().all(|&sum| sum == 0.0));
     }
 
     #[test]
     fn operands_that_do_not_fit_are_refused() {
-        let layout = SignalLayout { offsets: &[0, 4], channel_stride: 100, num_channels: 2 };
+        let layout = SignalLayout::new(&[0, 4], 100, 2).unwrap();
         assert!(Terms::new(&[0.0; 16], 4, &[0.0; 105], layout).is_some());
         assert!(Terms::new(&[0.0; 15], 4, &[0.0; 105], layout).is_none());
         assert!(Terms::new(&[0.0; 16], 4, &[0.0; 103], layout).is_none());
-        let overflowing = SignalLayout { channel_stride: usize::MAX, ..layout };
-        assert!(Terms::new(&[0.0; 16], 4, &[0.0; 105], overflowing).is_none());
+        assert!(SignalLayout::new(&[0, 4], usize::MAX, 2).is_none());
     }
 
     #[test]
     #[should_panic(expected = "reach beyond")]
     fn positions_beyond_the_signal_are_refused() {
         let kernel = tile_kernel::<f32>(Isa::Portable, 1).unwrap();
-        let layout = SignalLayout { offsets: &[1], channel_stride: 0, num_channels: 1 };
+        let layout = SignalLayout::new(&[1], 0, 1).unwrap();
         let signal = [0.0; 8];
         let terms = Terms::new(&[1.0], 1, &signal, layout).unwrap();
-        kernel.run(&terms, 4, 1, &mut [0.0; 4]);
+        kernel.run(&terms, 4, 1, Start::Sums, Sums { values: &mut [0.0; 4], row_stride: 0 });
+    }
+
+    #[test]
+    #[should_panic(expected = "sums for 3 rows")]
+    fn sums_that_do_not_fit_are_refused() {
+        let kernel = tile_kernel::<f32>(Isa::Portable, 3).unwrap();
+        let layout = SignalLayout::new(&[0], 0, 1).unwrap();
+        let signal = [0.0; 8];
+        let terms = Terms::new(&[1.0; 3], 3, &signal, layout).unwrap();
+        kernel.run(&terms, 0, 1, Start::Sums, Sums { values: &mut [0.0; 13], row_stride: 5 });
     }
 }

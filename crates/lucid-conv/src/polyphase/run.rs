@@ -1,18 +1,15 @@
 //! Running a form, task by task.
-//!
-//! A task buffers the source of its place (unless the thread's last task was for the same one), then goes through its
-//! rows in panels: packs their weights, and sweeps tiles of positions whose sums stay in registers from the first term
-//! to the last.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lucid_kernels::{Element, Isa, SignalLayout, Terms};
+use lucid_kernels::{Element, Isa, SignalLayout, Start, Terms};
 
-use super::form::{Class, Form, flatten};
-use super::panels::{Row, choose_kernel, pack_panels};
-use super::portions::{PANELS_LEN, Portions};
-use super::result::{Place, Region, Task, tasks};
-use super::source::fill_buffer;
+use super::form::Form;
+use super::place::{Place, Target, Task};
+use super::result::Sums;
+use super::schedule::{Packing, Schedule};
+use super::strips::{Packed, Strip};
 use crate::geometry::Geometry;
 use crate::plan::Pass;
 use crate::tasks::{run_all, threads_for};
@@ -23,18 +20,45 @@ const SHARED: f64 = 200_000.0;
 /// The source, the weight and the bias of a pass.
 pub(crate) struct Operands<'a, T> {
     pub(crate) source: &'a [T],
-    pub(crate) weight: &'a [T],
+    pub(crate) weight: Weight<'a, T>,
     pub(crate) bias: Option<&'a [T]>,
+}
+
+/// A weight as it is, or packed by [`prepare`].
+#[derive(Clone, Copy)]
+pub(crate) enum Weight<'a, T> {
+    Plain(&'a [T]),
+    Prepared(&'a [T]),
 }
 
 /// A thread's own workspace.
 struct Scratch<T> {
-    buffer: Vec<T>,
-    holds: Option<Place>,
+    packed: Packed<T>,
+    /// Place and source channels that are packed.
+    holds: Option<(Place, Range<usize>)>,
     panels: Vec<T>,
     sums: Vec<T>,
-    /// Whether every weight packed so far is finite.
-    finite: bool,
+    starts: Vec<T>,
+}
+
+/// Every panel of a weight: by group, then by class.
+pub(crate) fn prepare<T: Element, const N: usize>(g: &Geometry<N>, pass: Pass, isa: Isa, weight: &[T]) -> Vec<T> {
+    let form = Form::new(g, pass);
+    prepare_form(&Schedule::new(g, &form, isa, true), weight)
+}
+
+fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<'_, T, N>, weight: &[T]) -> Vec<T> {
+    let form = schedule.form;
+    let mut panels = vec![T::zero(); schedule.panels_len(form.result_channels) * form.groups];
+    let mut rest = panels.as_mut_slice();
+    for group in 0..form.groups {
+        for class in &schedule.panels {
+            let (own, others) = rest.split_at_mut(class.len(form.result_channels));
+            class.pack(form, group, 0..form.result_channels, weight, own);
+            rest = others;
+        }
+    }
+    panels
 }
 
 /// `result = bias + the pass of source and weight`; returns whether every weight is finite. Where one is not, terms that
@@ -47,81 +71,186 @@ pub(crate) fn pass<T: Element, const N: usize>(
     result: &mut [T],
 ) -> bool {
     let form = Form::new(g, pass);
-    let tasks = tasks(&form, Portions::new(g, &form), result);
-    let scratch =
-        || Scratch { buffer: Vec::new(), holds: None, panels: Vec::new(), sums: Vec::new(), finite: true };
-    let all_finite = AtomicBool::new(true);
-    run_all(tasks, threads_for(g.multiplications(), SHARED), scratch, |scratch, mut task| {
-        if scratch.holds != Some(task.place) {
-            fill_buffer(&form, task.place, operands.source, &mut scratch.buffer);
-            scratch.holds = Some(task.place);
+    let is_prepared = matches!(operands.weight, Weight::Prepared(_));
+    let schedule = Schedule::<T, N>::new(g, &form, isa, is_prepared);
+    let tasks = schedule.portions.tasks(&form, g.batch(), g.groups, result);
+    let prepared;
+    let (weight, finite) = match operands.weight {
+        Weight::Plain(weight) if schedule.packing == Packing::Before => {
+            prepared = prepare_form(&schedule, weight);
+            (Weight::Prepared(&prepared), all_finite(&prepared))
         }
-        let group = task.place.item % g.groups;
-        for class in &form.classes {
-            class_of_task(&form, class, group, isa, operands, &mut task, scratch);
+        other => (other, true),
+    };
+    let scratch = || Scratch {
+        packed: Packed::new(),
+        holds: None,
+        panels: Vec::new(),
+        sums: Vec::new(),
+        starts: Vec::new(),
+    };
+    let finite = AtomicBool::new(finite);
+    run_all(tasks, threads_for(g.multiplications(), SHARED), scratch, |scratch, task: Task<'_, T>| {
+        let Task { channels, targets } = task;
+        let Some(group) = targets.first().map(|target| target.place.group) else { return };
+        let mut own = std::mem::take(&mut scratch.panels);
+        let panels = match weight {
+            Weight::Prepared(panels) => {
+                let of_group = schedule.panels_len(form.result_channels);
+                &panels[group * of_group..][..of_group]
+            }
+            Weight::Plain(weight) => {
+                own.resize(schedule.panels_len(channels.len()), T::zero());
+                let mut rest = own.as_mut_slice();
+                for class in &schedule.panels {
+                    let (own, others) = rest.split_at_mut(class.len(channels.len()));
+                    class.pack(&form, group, channels.clone(), weight, own);
+                    rest = others;
+                }
+                if !all_finite(&own) {
+                    finite.store(false, Ordering::Relaxed);
+                }
+                &own
+            }
+        };
+        let first_packed = if matches!(weight, Weight::Prepared(_)) { 0 } else { channels.start };
+        let packed_channels =
+            if matches!(weight, Weight::Prepared(_)) { form.result_channels } else { channels.len() };
+        for target in targets {
+            let view = PanelView { values: panels, first: first_packed, channels: packed_channels };
+            at_place(&schedule, &channels, target, operands, &view, scratch);
         }
-        if !scratch.finite {
-            all_finite.store(false, Ordering::Relaxed);
-        }
+        scratch.panels = own;
     });
-    all_finite.into_inner()
+    finite.into_inner()
 }
 
-/// The phases of one class, for the channels of a task: panel by panel.
-fn class_of_task<T: Element, const N: usize>(
-    form: &Form<N>,
-    class: &Class<N>,
-    group: usize,
-    isa: Isa,
+/// Packed panels, and which channels of the result they are for.
+struct PanelView<'a, T> {
+    values: &'a [T],
+    first: usize,
+    channels: usize,
+}
+
+/// All channels of a task at one place, a chunk at a time.
+fn at_place<T: Element, const N: usize>(
+    schedule: &Schedule<'_, T, N>,
+    channels: &Range<usize>,
+    target: Target<'_, T>,
     operands: &Operands<'_, T>,
-    task: &mut Task<'_, T, N>,
+    panels: &PanelView<'_, T>,
     scratch: &mut Scratch<T>,
 ) {
-    let region = Region::new(form, task.place);
-    let slot_len = region.extents.iter().product::<usize>();
-    let offsets: Vec<usize> = class
-        .shifts
-        .iter()
-        .map(|&(slot, offset)| slot * slot_len + flatten(offset, region.extents))
-        .collect();
-    let layout = SignalLayout {
-        offsets: &offsets,
-        channel_stride: form.slots.len() * slot_len,
-        num_channels: form.source_channels,
-    };
-    let rows: Vec<Row<'_, N>> = (0..task.planes.len())
-        .flat_map(|channel| class.phases.iter().map(move |phase| Row { channel, phase }))
-        .collect();
-    let kernel = choose_kernel::<T>(isa, rows.len(), class.phases.len());
-    // Tiles may reach beyond the box; what they read there belongs to sums that are dropped.
-    let slack = kernel.max_vectors() * kernel.lanes();
-    scratch.buffer.resize(form.buffer_len(task.place.rows) + slack, T::zero());
-
-    let end = region.end();
-    let panel_len = form.source_channels * offsets.len() * kernel.rows();
-    let panels_at_once = (PANELS_LEN / panel_len.max(1)).max(1);
-    for rows in rows.chunks(kernel.rows() * panels_at_once) {
-        let Scratch { buffer, panels, sums, finite, .. } = scratch;
-        *finite &= pack_panels(form, group, task.channel, rows, &kernel, operands.weight, panels);
-        for (number, rows) in rows.chunks(kernel.rows()).enumerate() {
-            let panel = &panels[number * panel_len..][..panel_len];
-            let terms = Terms::new(panel, kernel.rows(), buffer, layout).expect(
-                "the panel has a weight per term and row, and the buffer every entry that a tap reads",
-            );
-            let mut position = 0;
-            while position < end {
-                let vectors = (end - position).div_ceil(kernel.lanes()).min(kernel.max_vectors());
-                let width = vectors * kernel.lanes();
-                sums.resize(kernel.rows() * width, T::zero());
-                kernel.run(&terms, position, vectors, sums);
-                for (row, sums) in rows.iter().zip(sums.chunks(width)) {
-                    let channel = group * form.result_channels + task.channel + row.channel;
-                    let bias = operands.bias.map_or(T::zero(), |bias| bias[channel]);
-                    let plane = &mut *task.planes[row.channel];
-                    region.store(row.phase, position, sums, bias, plane);
-                }
-                position += width;
+    let Schedule { form, layout, row_stride, .. } = schedule;
+    let Target { place, mut planes } = target;
+    let strips = layout.strips(form, &place);
+    let per_item = strips.len() / place.batch.len();
+    if scratch.holds.as_ref().is_none_or(|(held, _)| *held != place) {
+        scratch.packed.visit(form, layout, &place, &strips);
+        scratch.holds = None;
+    }
+    let mut start = channels.start;
+    while start < channels.end {
+        let chunk = start..(start + schedule.chunk).min(channels.end);
+        let num_rows = schedule.num_rows(chunk.len());
+        scratch.sums.resize(num_rows * row_stride, T::zero());
+        let mut first_source = 0;
+        while first_source < form.source_channels {
+            let sources = first_source..(first_source + schedule.reduction).min(form.source_channels);
+            let held = scratch.holds.as_ref().is_some_and(|(_, held)| *held == sources);
+            if !held {
+                scratch.packed.fill(form, layout, &place, &strips, sources.clone(), operands.source);
+                scratch.holds = Some((place.clone(), sources.clone()));
+            }
+            add_sources(schedule, &place, &chunk, &sources, &strips, operands.bias, panels, scratch);
+            first_source = sources.end;
+        }
+        let phases = phase_rows(schedule, chunk.len());
+        for item in 0..place.batch.len() {
+            for channel in chunk.clone() {
+                let number = channel - chunk.start;
+                let rows: Vec<usize> = phases
+                    .iter()
+                    .map(|&(row, of_class)| (row + number * of_class) * row_stride + item * per_item * layout.width)
+                    .collect();
+                let plane = &mut planes[item * channels.len() + channel - channels.start];
+                form.store(schedule.isa, &place, &Sums { values: &scratch.sums, phases: &rows }, plane);
             }
         }
+        start = chunk.end;
     }
+}
+
+/// Of every phase of the result, row-major: its row of sums for the first channel of a chunk, and how many rows there are
+/// per channel.
+fn phase_rows<T: Element, const N: usize>(schedule: &Schedule<'_, T, N>, channels: usize) -> Vec<(usize, usize)> {
+    let counts = schedule.form.axes.each_ref().map(|axis| axis.phases.len());
+    let mut rows = vec![(0, 0); schedule.form.num_phases()];
+    let mut first = 0;
+    for panels in &schedule.panels {
+        let phases = &panels.class.phases;
+        for (number, phase) in phases.iter().enumerate() {
+            rows[super::form::flatten(phase.index, counts)] = (first + number, phases.len());
+        }
+        first += panels.num_panels(channels) * panels.kernel.rows();
+    }
+    rows
+}
+
+/// Adds the terms of some source channels to the sums of a chunk; the first ones begin with the bias.
+fn add_sources<T: Element, const N: usize>(
+    schedule: &Schedule<'_, T, N>,
+    place: &Place,
+    chunk: &Range<usize>,
+    sources: &Range<usize>,
+    strips: &[Strip],
+    bias: Option<&[T]>,
+    panels: &PanelView<'_, T>,
+    scratch: &mut Scratch<T>,
+) {
+    let Schedule { form, layout, row_stride, .. } = schedule;
+    let channel_stride = layout.channel_stride();
+    let strip_len = sources.len() * channel_stride;
+    let (mut first_row, mut first_panel) = (0, 0);
+    for class in &schedule.panels {
+        let kernel = &class.kernel;
+        let (m, lanes, num_phases) = (kernel.rows(), kernel.lanes(), class.class.phases.len());
+        let offsets: Vec<usize> = class.class.terms.iter().map(|term| layout.offset(term)).collect();
+        let signal = SignalLayout::new(&offsets, channel_stride, sources.len())
+            .expect("the strips were packed by the same layout");
+        let term_len = offsets.len() * m;
+        let skipped = (chunk.start - panels.first) * num_phases / m;
+        for panel in 0..class.num_panels(chunk.len()) {
+            let weights = &panels.values[first_panel + (skipped + panel) * class.panel_len..][..class.panel_len];
+            let weights = &weights[sources.start * term_len..sources.end * term_len];
+            let row = first_row + panel * m;
+            scratch.starts.clear();
+            scratch.starts.extend((0..m).map(|m_| {
+                let channel = (panel * m + m_) / num_phases;
+                let channel = place.group * form.result_channels + (chunk.start + channel).min(chunk.end - 1);
+                bias.map_or(T::zero(), |bias| bias[channel])
+            }));
+            let start = if sources.start == 0 { Start::Rows(&scratch.starts[..]) } else { Start::Sums };
+            for (number, strip) in strips.iter().enumerate() {
+                let values = &scratch.packed.values[number * strip_len..][..strip_len];
+                let terms = Terms::new(weights, m, values, signal)
+                    .expect("the panel has a weight per term and row, and the strip every entry that a term reads");
+                let mut position = 0;
+                while position < strip.len {
+                    let vectors = (strip.len - position).div_ceil(lanes).min(kernel.max_vectors());
+                    let to = &mut scratch.sums[row * row_stride + number * layout.width + position..];
+                    let sums = lucid_kernels::Sums { values: to, row_stride: *row_stride };
+                    kernel.run(&terms, position, vectors, start, sums);
+                    position += vectors * lanes;
+                }
+            }
+        }
+        first_row += class.num_panels(chunk.len()) * m;
+        first_panel += class.len(panels.channels);
+    }
+}
+
+/// Whether no value is NaN or infinite. Stops between chunks only, so that the inside of one vectorises.
+pub(crate) fn all_finite<T: Element>(values: &[T]) -> bool {
+    values.chunks(1024).all(|chunk| chunk.iter().fold(true, |finite, value| finite & value.is_finite()))
 }

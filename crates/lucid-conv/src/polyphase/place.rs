@@ -1,0 +1,103 @@
+//! Cutting a pass into tasks: which positions of which batch items, and which channels of the result.
+
+use std::ops::Range;
+
+use super::form::Form;
+
+/// Positions that are computed together: some of the first axis of one batch item, or all of several items.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) group: usize,
+    pub(crate) batch: Range<usize>,
+    /// Positions of the first axis.
+    pub(crate) rows: Range<usize>,
+}
+
+/// The part of a result that a task computes at a place.
+pub(crate) struct Target<'a, T> {
+    pub(crate) place: Place,
+    /// By batch item of the place, then by channel of the task: the results that belong to the rows.
+    pub(crate) planes: Vec<&'a mut [T]>,
+}
+
+/// Some channels of the result, at some places.
+pub(crate) struct Task<'a, T> {
+    /// Within the group.
+    pub(crate) channels: Range<usize>,
+    pub(crate) targets: Vec<Target<'a, T>>,
+}
+
+/// How much is done at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Portions {
+    /// Batch items of a place.
+    pub(crate) items: usize,
+    /// Positions of the first axis of a place: all of them where a place has several items.
+    pub(crate) rows: usize,
+    /// Channels of a task.
+    pub(crate) channels: usize,
+    /// Whether a task visits all places of its group, so that it packs its weights once.
+    pub(crate) everywhere: bool,
+}
+
+impl Portions {
+    /// The places of one group.
+    fn places<const N: usize>(&self, form: &Form<N>, group: usize, batch: usize) -> Vec<Place> {
+        let mut places = Vec::new();
+        for first in (0..batch).step_by(self.items) {
+            let len = form.axes[0].len;
+            for start in (0..len).step_by(self.rows) {
+                let rows = start..(start + self.rows).min(len);
+                places.push(Place { group, batch: first..(first + self.items).min(batch), rows });
+            }
+        }
+        places
+    }
+
+    /// Cuts a result of `batch` items into tasks: groups into channels and places, and each plane by the first axis.
+    pub(crate) fn tasks<'a, T, const N: usize>(
+        &self,
+        form: &Form<N>,
+        batch: usize,
+        groups: usize,
+        result: &'a mut [T],
+    ) -> Vec<Task<'a, T>> {
+        let parts = form.result_channels.div_ceil(self.channels);
+        // By group and part: the planes of every place.
+        let mut cut: Vec<Vec<Target<'a, T>>> = Vec::with_capacity(groups * parts);
+        for group in 0..groups {
+            for _ in 0..parts {
+                let places = self.places(form, group, batch);
+                cut.push(places.into_iter().map(|place| Target { place, planes: Vec::new() }).collect());
+            }
+        }
+        let inner: usize = form.axes[1..].iter().map(|axis| axis.result_len).product();
+        let plane_len = form.axes[0].result_len * inner;
+        let places_of_item = form.axes[0].len.div_ceil(self.rows);
+        for (number, mut plane) in result.chunks_mut(plane_len).enumerate() {
+            let (item, channel) = (number / form.result_channels, number % form.result_channels);
+            let (item, group) = (item / groups, item % groups);
+            let targets = &mut cut[group * parts + channel / self.channels];
+            for target in &mut targets[item / self.items * places_of_item..][..places_of_item] {
+                // The results of neighbouring positions, of all phases, are neighbours.
+                let rows = &target.place.rows;
+                let own_len = (form.first_result(rows.end) - form.first_result(rows.start)) * inner;
+                let (own, rest) = plane.split_at_mut(own_len);
+                target.planes.push(own);
+                plane = rest;
+            }
+        }
+        let mut tasks = Vec::new();
+        for (number, targets) in cut.into_iter().enumerate() {
+            let start = number % parts * self.channels;
+            let channels = start..(start + self.channels).min(form.result_channels);
+            if self.everywhere {
+                tasks.push(Task { channels, targets });
+            } else {
+                let single = |target| Task { channels: channels.clone(), targets: vec![target] };
+                tasks.extend(targets.into_iter().map(single));
+            }
+        }
+        tasks
+    }
+}

@@ -1,0 +1,158 @@
+//! In what portions a form is run: what stays in which cache, and what the threads share.
+//!
+//! The sums of a tile stay in registers while a panel of weights, in the first-level cache, goes over a strip of the
+//! source, in the second-level cache. As many strips as fit there, of as many source channels, are packed at a time;
+//! where not all channels fit, sums of a block of channels wait in the same cache for the next block.
+
+use lucid_kernels::{Element, Isa, MAX_ROWS, TileKernel, tile_kernel};
+
+use super::form::Form;
+use super::place::Portions;
+use super::strips::Layout;
+use super::weights::Panels;
+use crate::geometry::Geometry;
+
+/// Elements of the source that are packed at a time: a third of a second-level cache of 512 KiB, for `f32`.
+const SOURCE_LEN: usize = 40 * 1024;
+/// Strips that a panel of weights is used for, at least, even if that takes blocks of source channels.
+const MIN_STRIPS: usize = 8;
+/// Terms that enter a tile's sums before they are put away, at least.
+const MIN_TERMS: usize = 256;
+/// Positions of a place, at most, unless one row of the grid has more.
+const MAX_POSITIONS: usize = 1024;
+/// Elements of sums that are stored as soon as they are there.
+const SUMS_LEN: usize = 16 * 1024;
+/// Elements of sums that wait for further blocks of source channels.
+const WAITING_LEN: usize = 48 * 1024;
+/// Elements of weights up to which all of them are packed at once, and that a task packs otherwise.
+const PANELS_LEN: usize = 256 * 1024;
+/// Tasks to make, so that several threads share a pass evenly.
+const TASKS: usize = 8;
+/// Rows that a task has at least: each task packs its source.
+const MIN_TASK_ROWS: usize = 96;
+
+/// Where the weights come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// Packed beforehand, all of them.
+    Before,
+    /// By each task, those of its channels.
+    ByTask,
+}
+
+/// How a form is run.
+pub(crate) struct Schedule<'a, T: 'static, const N: usize> {
+    pub(crate) form: &'a Form<N>,
+    pub(crate) isa: Isa,
+    pub(crate) layout: Layout<N>,
+    /// By class.
+    pub(crate) panels: Vec<Panels<'a, T, N>>,
+    pub(crate) portions: Portions,
+    pub(crate) packing: Packing,
+    /// Source channels at a time.
+    pub(crate) reduction: usize,
+    /// Result channels whose sums are stored together.
+    pub(crate) chunk: usize,
+    /// From a row of sums to the next one.
+    pub(crate) row_stride: usize,
+}
+
+impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
+    /// `prepared` says that the weights are packed already.
+    pub(crate) fn new(g: &Geometry<N>, form: &'a Form<N>, isa: Isa, prepared: bool) -> Self {
+        let panels: Vec<Panels<'a, T, N>> = form
+            .classes
+            .iter()
+            .map(|class| Panels::new(form, class, choose_kernel(isa, form.result_channels * class.phases.len())))
+            .collect();
+        let main = panels.iter().max_by_key(|panels| panels.class.phases.len() * panels.class.terms.len());
+        let tile = main.map_or(1, |panels| panels.kernel.max_vectors() * panels.kernel.lanes());
+        let layout = Layout::new(form, tile);
+        let width = layout.width;
+
+        // As many strips as fit with all channels, or at least some with as many channels as fit.
+        let (channels, per_channel) = (form.source_channels, layout.channel_stride().max(1));
+        let strips = (SOURCE_LEN / (channels * per_channel)).max(MIN_STRIPS).min((MAX_POSITIONS / width).max(1));
+        let len = form.axes[0].len;
+        let per_row = (form.end(2.min(len)) - form.end(1)).max(1);
+        let rows = (strips * width / per_row).clamp(1, len);
+        let parts = len.div_ceil(rows);
+        // In parts as equal as whole strips allow.
+        let rows = if N == 1 { len.div_ceil(parts).next_multiple_of(width).min(len) } else { len.div_ceil(parts) };
+        let per_item = form.end(rows).div_ceil(width);
+        let items = if rows == len { (strips / per_item).clamp(1, g.batch().max(1)) } else { 1 };
+        let strips = per_item * items;
+        let reduction = (SOURCE_LEN / (strips * per_channel)).max(MIN_TERMS.div_ceil(form.max_terms().max(1)));
+        let reduction = channels.div_ceil(channels.div_ceil(reduction.min(channels)));
+
+        // Panels end where a chunk of channels does.
+        let align = panels.iter().fold(1, |align, panels| {
+            let rows = panels.kernel.rows();
+            lcm(align, rows / gcd(rows, panels.class.phases.len()))
+        });
+        let aligned = |channels: usize| channels.max(1).next_multiple_of(align).min(form.result_channels);
+        let phases = form.num_phases();
+        let packed_len: usize = panels.iter().map(|panels| panels.len(form.result_channels)).sum();
+        let packing =
+            if prepared || packed_len * g.groups <= PANELS_LEN { Packing::Before } else { Packing::ByTask };
+        let everywhere = packing == Packing::ByTask;
+        let places = if everywhere { 1 } else { g.batch().max(1).div_ceil(items).saturating_mul(len.div_ceil(rows)) };
+        let independent = g.groups.saturating_mul(places);
+        let mut of_task = form.result_channels.div_ceil(TASKS.div_ceil(independent)).max(MIN_TASK_ROWS.div_ceil(phases));
+        if everywhere {
+            of_task = of_task.min(form.result_channels * PANELS_LEN / packed_len.max(1));
+        }
+        let of_task = aligned(of_task);
+        let row_stride = strips * width + 16;
+        let sums_len = if reduction < channels { WAITING_LEN } else { SUMS_LEN };
+        let chunk = aligned(sums_len / (row_stride * phases)).min(of_task);
+        let portions = Portions { items, rows, channels: of_task, everywhere };
+        Schedule { form, isa, layout, panels, portions, packing, reduction, chunk, row_stride }
+    }
+
+    /// Rows of sums of so many channels, by class: the last panel may have more rows than are needed.
+    pub(crate) fn num_rows(&self, channels: usize) -> usize {
+        self.panels.iter().map(|panels| panels.num_panels(channels) * panels.kernel.rows()).sum()
+    }
+
+    /// Elements of a panel buffer for so many channels.
+    pub(crate) fn panels_len(&self, channels: usize) -> usize {
+        self.panels.iter().map(|panels| panels.len(channels)).sum()
+    }
+
+    /// Elements of workspace of a thread.
+    pub(crate) fn workspace_len(&self) -> usize {
+        let strips = (self.row_stride - 16) / self.layout.width;
+        let source = strips * self.reduction * self.layout.channel_stride();
+        let panels = match self.packing {
+            Packing::Before => 0,
+            Packing::ByTask => self.panels_len(self.portions.channels),
+        };
+        source + self.num_rows(self.chunk) * self.row_stride + panels
+    }
+}
+
+/// The kernel that takes least time for panels of so many rows; of equal ones, that of the largest tile.
+fn choose_kernel<T: Element>(isa: Isa, num_rows: usize) -> TileKernel<T> {
+    let kernels = (1..=MAX_ROWS).map(|rows| {
+        tile_kernel::<T>(isa, rows)
+            .or_else(|| tile_kernel(Isa::Portable, rows))
+            .expect("the baseline has every kernel")
+    });
+    let cost = |kernel: &TileKernel<T>| {
+        let (rows, vectors) = (kernel.rows(), kernel.max_vectors());
+        // Half cycles of a term: two multiply-adds a cycle, or two reads, of which one vector in two straddles two cache
+        // lines; or, where there are few sums, the 4 cycles until a sum can be added to again.
+        let cycles = (rows * vectors).max(rows + vectors * 3 / 2).max(8);
+        (num_rows.div_ceil(rows) * cycles * 64 / vectors, MAX_ROWS * 8 - rows * vectors)
+    };
+    kernels.min_by_key(cost).expect("there are kernels")
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+fn lcm(a: usize, b: usize) -> usize {
+    a / gcd(a, b) * b
+}
