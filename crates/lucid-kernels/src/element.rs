@@ -10,7 +10,17 @@ use crate::isa::Isa;
 ///
 /// The trait is sealed: a new element type needs kernels of its own.
 pub trait Element:
-    Float + NumAssign + Debug + Display + Default + Send + Sync + sealed::Peak + sealed::Tiles + 'static
+    Float
+    + NumAssign
+    + Debug
+    + Display
+    + Default
+    + Send
+    + Sync
+    + sealed::Peak
+    + sealed::Tiles
+    + sealed::Interleave
+    + 'static
 {
 }
 
@@ -26,6 +36,32 @@ pub(crate) mod sealed {
     pub trait Tiles: Sized {
         /// The kernel of `isa`, or of the baseline where this machine lacks it, for 1 to 16 rows.
         fn tile_kernel(isa: Isa, rows: usize) -> TileKernel<Self>;
+    }
+
+    /// The blocks of [`crate::interleave`] and its inverse that are transposed in registers, per element type: both
+    /// return up to which position they went.
+    pub trait Interleave: Sized {
+        /// # Safety
+        /// `rows` must have `(num_rows - 1) * row_stride + len` elements and `out` must have `num_rows * len`.
+        unsafe fn interleave_blocks(
+            isa: Isa,
+            rows: *const Self,
+            row_stride: usize,
+            num_rows: usize,
+            len: usize,
+            out: *mut Self,
+        ) -> usize;
+
+        /// # Safety
+        /// `rows` must have `(num_rows - 1) * row_stride + len` elements.
+        unsafe fn deinterleave_blocks(
+            isa: Isa,
+            from: &[Self],
+            num_rows: usize,
+            len: usize,
+            rows: *mut Self,
+            row_stride: usize,
+        ) -> usize;
     }
 
     /// The multiply-add loop of [`crate::fma_peak`], per element type.

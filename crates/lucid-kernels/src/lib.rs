@@ -3,13 +3,16 @@
 
 mod element;
 mod generated;
+mod interleave;
 mod isa;
 mod peak;
+mod shuffle;
 mod table;
 mod tile;
 mod vector;
 
 pub use element::Element;
+pub use interleave::{deinterleave, interleave};
 pub use isa::Isa;
 pub use peak::fma_peak;
 pub use table::{MAX_ROWS, tile_kernel};

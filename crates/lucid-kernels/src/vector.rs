@@ -79,7 +79,7 @@ pub(crate) mod x86 {
     macro_rules! vector {
         ($name:ident, $register:ty, $scalar:ty, $lanes:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident) => {
             #[derive(Clone, Copy)]
-            pub(crate) struct $name($register);
+            pub(crate) struct $name(pub(crate) $register);
 
             impl Vector for $name {
                 type Element = $scalar;

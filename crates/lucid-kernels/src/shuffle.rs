@@ -1,0 +1,175 @@
+//! What interleaving asks of vectors, beside the operations of [`Vector`]: transposes of small blocks in registers.
+//!
+//! Each transpose is made of one network: four vectors are transposed within their 128-bit lanes, four lanes at a time,
+//! and lanes are put in order afterwards. AVX-512 machines use these too: what moves elements waits for memory anyway.
+
+use crate::vector::Vector;
+
+/// A vector whose elements can be exchanged with those of its neighbours.
+///
+/// # Safety
+/// As [`Vector`]: the instruction set of the implementing type must be available, and the caller inlined into a function
+/// that enables it.
+pub(crate) trait Shuffle: Vector {
+    /// As many vectors as a vector has lanes.
+    type Square: Copy + AsRef<[Self]> + AsMut<[Self]>;
+
+    /// Element `2 i + r` of the two results together is element `i` of vector `r`.
+    unsafe fn zip(rows: [Self; 2]) -> [Self; 2];
+    /// The inverse of [`zip`](Self::zip).
+    unsafe fn unzip(pairs: [Self; 2]) -> [Self; 2];
+    /// Element `4 i + r` of the four results together is element `i` of vector `r`.
+    unsafe fn zip4(rows: [Self; 4]) -> [Self; 4];
+    /// The inverse of [`zip4`](Self::zip4).
+    unsafe fn unzip4(quads: [Self; 4]) -> [Self; 4];
+    /// All zeros.
+    unsafe fn zero_square() -> Self::Square;
+    /// Element `i` of result `j` is element `j` of vector `i`.
+    unsafe fn transpose(rows: Self::Square) -> Self::Square;
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Shuffle;
+    use crate::vector::Vector;
+    use crate::vector::x86::{Avx2F32, Avx2F64};
+    use std::arch::x86_64::*;
+
+    /// Transposes each 128-bit lane: result `j` has elements `j` of all four in its low lane, `j + 4` in its high one.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn transpose_lanes([a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+        let (low_ac, high_ac) = (_mm256_unpacklo_ps(a, c), _mm256_unpackhi_ps(a, c));
+        let (low_bd, high_bd) = (_mm256_unpacklo_ps(b, d), _mm256_unpackhi_ps(b, d));
+        [
+            _mm256_unpacklo_ps(low_ac, low_bd),
+            _mm256_unpackhi_ps(low_ac, low_bd),
+            _mm256_unpacklo_ps(high_ac, high_bd),
+            _mm256_unpackhi_ps(high_ac, high_bd),
+        ]
+    }
+
+    /// The low lanes of both, and the high lanes of both.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn lanes_f32(a: __m256, b: __m256) -> (__m256, __m256) {
+        (_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn lanes_f64(a: __m256d, b: __m256d) -> (__m256d, __m256d) {
+        (_mm256_permute2f128_pd::<0x20>(a, b), _mm256_permute2f128_pd::<0x31>(a, b))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn zip_f32([a, b]: [__m256; 2]) -> [__m256; 2] {
+        let (first, second) = lanes_f32(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        [first, second]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn unzip_f32([a, b]: [__m256; 2]) -> [__m256; 2] {
+        let (low, high) = lanes_f32(a, b);
+        [_mm256_shuffle_ps::<0x88>(low, high), _mm256_shuffle_ps::<0xdd>(low, high)]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn zip4_f32(rows: [__m256; 4]) -> [__m256; 4] {
+        let [a, b, c, d] = transpose_lanes(rows);
+        let ((ab, ab_high), (cd, cd_high)) = (lanes_f32(a, b), lanes_f32(c, d));
+        [ab, cd, ab_high, cd_high]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn unzip4_f32([ab, cd, ab_high, cd_high]: [__m256; 4]) -> [__m256; 4] {
+        let ((a, b), (c, d)) = (lanes_f32(ab, ab_high), lanes_f32(cd, cd_high));
+        transpose_lanes([a, b, c, d])
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn transpose_f32([a, b, c, d, e, f, g, h]: [__m256; 8]) -> [__m256; 8] {
+        let (low, high) = (transpose_lanes([a, b, c, d]), transpose_lanes([e, f, g, h]));
+        let mut result = [_mm256_setzero_ps(); 8];
+        for i in 0..4 {
+            (result[i], result[i + 4]) = lanes_f32(low[i], high[i]);
+        }
+        result
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn zip_f64([a, b]: [__m256d; 2]) -> [__m256d; 2] {
+        let (first, second) = lanes_f64(_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+        [first, second]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn unzip_f64([a, b]: [__m256d; 2]) -> [__m256d; 2] {
+        let (low, high) = lanes_f64(a, b);
+        [_mm256_unpacklo_pd(low, high), _mm256_unpackhi_pd(low, high)]
+    }
+
+    /// Its own inverse: a square of four.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn transpose_f64([a, b, c, d]: [__m256d; 4]) -> [__m256d; 4] {
+        let (ab, ab_odd) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+        let (cd, cd_odd) = (_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d));
+        let ((first, third), (second, fourth)) = (lanes_f64(ab, cd), lanes_f64(ab_odd, cd_odd));
+        [first, second, third, fourth]
+    }
+
+    macro_rules! shuffle {
+        ($name:ident, $lanes:literal, $zip:ident, $unzip:ident, $zip4:ident, $unzip4:ident, $transpose:ident) => {
+            impl Shuffle for $name {
+                type Square = [Self; $lanes];
+
+                #[inline(always)]
+                unsafe fn zip(rows: [Self; 2]) -> [Self; 2] {
+                    // SAFETY: the caller promises that AVX2 is available.
+                    unsafe { $zip(rows.map(|row| row.0)) }.map($name)
+                }
+
+                #[inline(always)]
+                unsafe fn unzip(pairs: [Self; 2]) -> [Self; 2] {
+                    // SAFETY: the caller promises that AVX2 is available.
+                    unsafe { $unzip(pairs.map(|pair| pair.0)) }.map($name)
+                }
+
+                #[inline(always)]
+                unsafe fn zip4(rows: [Self; 4]) -> [Self; 4] {
+                    // SAFETY: the caller promises that AVX2 is available.
+                    unsafe { $zip4(rows.map(|row| row.0)) }.map($name)
+                }
+
+                #[inline(always)]
+                unsafe fn unzip4(quads: [Self; 4]) -> [Self; 4] {
+                    // SAFETY: the caller promises that AVX2 is available.
+                    unsafe { $unzip4(quads.map(|quad| quad.0)) }.map($name)
+                }
+
+                #[inline(always)]
+                unsafe fn zero_square() -> Self::Square {
+                    // SAFETY: the caller promises that AVX2 is available.
+                    [unsafe { Self::zero() }; $lanes]
+                }
+
+                #[inline(always)]
+                unsafe fn transpose(rows: Self::Square) -> Self::Square {
+                    // SAFETY: the caller promises that AVX2 is available.
+                    unsafe { $transpose(rows.map(|row| row.0)) }.map($name)
+                }
+            }
+        };
+    }
+
+    shuffle!(Avx2F32, 8, zip_f32, unzip_f32, zip4_f32, unzip4_f32, transpose_f32);
+    shuffle!(Avx2F64, 4, zip_f64, unzip_f64, transpose_f64, transpose_f64, transpose_f64);
+}
