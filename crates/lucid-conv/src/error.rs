@@ -92,6 +92,15 @@ pub enum Error {
         accepted: String,
     },
 
+    /// A prepared weight that was packed for something else.
+    #[error("the weight was prepared for {given}: accepted is {accepted}")]
+    Prepared {
+        /// What it was prepared for.
+        given: String,
+        /// What is computed.
+        accepted: String,
+    },
+
     /// A name that is none of the accepted ones.
     #[error("unknown {what} {given:?}: accepted is {accepted}")]
     Name {

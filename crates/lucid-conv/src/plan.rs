@@ -10,7 +10,7 @@ use lucid_kernels::Isa;
 
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
-use crate::polyphase::{self, Form, Portions};
+use crate::polyphase::{self, Form, Schedule};
 
 /// One of the three functions that serve convolutions, transposed convolutions and the derivatives of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -179,7 +179,7 @@ fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
     let mixes = geometry.fine_per_group() * geometry.coarse_per_group() > 2;
     match pass {
         _ if !mixes => Algorithm::Direct,
-        Pass::Forward | Pass::BackwardData if polyphase::wins(geometry, pass) => Algorithm::Polyphase,
+        Pass::Forward | Pass::BackwardData if polyphase::accepts(geometry, pass) => Algorithm::Polyphase,
         Pass::BackwardData => Algorithm::Col2im,
         Pass::Forward | Pass::BackwardWeight => Algorithm::Im2col,
     }
@@ -207,16 +207,16 @@ impl<const N: usize> Recipe<N> {
         let isa = Isa::best();
         if algorithm == Algorithm::Polyphase {
             let form = Form::new(geometry, pass);
-            let Portions { rows, channels, workspace_len } = Portions::new(geometry, &form);
+            let schedule = Schedule::<f32, N>::new(geometry, &form, isa, false);
             let mut block = form.axes.each_ref().map(|axis| axis.len);
-            block[0] = rows;
+            block[0] = schedule.portions.rows;
             return Recipe {
                 algorithm,
                 isa,
                 block,
-                channels,
-                reduction: form.source_channels,
-                workspace_len,
+                channels: schedule.portions.channels,
+                reduction: schedule.reduction,
+                workspace_len: schedule.workspace_len(),
             };
         }
         // What is split without splitting channels: the weight's gradient is a sum over the batch.

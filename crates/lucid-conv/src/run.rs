@@ -6,7 +6,7 @@ use ndarray::{Array1, ArrayD, ArrayView, ArrayView1, Axis, CowArray, Dimension, 
 use crate::error::{Error, Result};
 use crate::options::{Kind, Options};
 use crate::plan::{Algorithm, Pass, Plan, Recipe};
-use crate::polyphase::{self, Operands};
+use crate::polyphase::{self, Operands, Weight, all_finite};
 use crate::{columns, direct, geometry::Shapes};
 
 /// What arrives at the input, the weight and the bias when `dy` arrives at the output.
@@ -115,7 +115,7 @@ impl<const N: usize> Plan<N> {
                 columns::forward(g, &recipe, x, w, b, elements_mut(&mut y))
             }
             Algorithm::Polyphase => {
-                let operands = Operands { source: x, weight: w, bias: b };
+                let operands = Operands { source: x, weight: Weight::Plain(w), bias: b };
                 if !polyphase::pass(g, Pass::Forward, recipe.isa, &operands, elements_mut(&mut y)) {
                     direct::forward(g, &Recipe::direct(g), x, w, b, elements_mut(&mut y));
                 }
@@ -152,7 +152,7 @@ impl<const N: usize> Plan<N> {
                 columns::backward_data(g, recipe, y, w, b, elements_mut(&mut x));
             }
             Algorithm::Polyphase => {
-                let operands = Operands { source: y, weight: w, bias: b };
+                let operands = Operands { source: y, weight: Weight::Plain(w), bias: b };
                 if !polyphase::pass(g, Pass::BackwardData, recipe.isa, &operands, elements_mut(&mut x)) {
                     direct::backward_data(g, &Recipe::direct(g), y, w, b, elements_mut(&mut x));
                 }
@@ -211,13 +211,7 @@ impl<const N: usize> Plan<N> {
     }
 }
 
-/// Whether no value is NaN or infinite. Stops between chunks only, so that the inside of one vectorises: a large weight
-/// takes as long to look through as to read.
-fn all_finite<T: Element>(values: &[T]) -> bool {
-    values.chunks(1024).all(|chunk| chunk.iter().fold(true, |finite, value| finite & value.is_finite()))
-}
-
-fn expect_shape<'a, T, D: Dimension>(
+pub(crate) fn expect_shape<'a, T, D: Dimension>(
     operand: &'static str,
     array: ArrayView<'a, T, D>,
     expected: &[usize],
@@ -229,7 +223,7 @@ fn expect_shape<'a, T, D: Dimension>(
 }
 
 /// The array in row-major order: itself where it is so already, else a copy.
-fn standard<'a, T: Element, D: Dimension>(
+pub(crate) fn standard<'a, T: Element, D: Dimension>(
     operand: &'static str,
     array: ArrayView<'a, T, D>,
     expected: &[usize],
@@ -243,7 +237,7 @@ fn standard<'a, T: Element, D: Dimension>(
 }
 
 /// A result to be written.
-fn zeros<T: Element>(quantity: &'static str, shape: &[usize]) -> Result<ArrayD<T>> {
+pub(crate) fn zeros<T: Element>(quantity: &'static str, shape: &[usize]) -> Result<ArrayD<T>> {
     check_memory::<T>(quantity, shape)?;
     Ok(ArrayD::zeros(shape))
 }
@@ -263,14 +257,17 @@ fn check_memory<T>(quantity: &'static str, shape: &[usize]) -> Result<()> {
     reserved.map_err(|_| Error::OutOfMemory { quantity, shape: shape.to_vec() })
 }
 
-fn bias<T: Element>(b: Option<ArrayView1<'_, T>>, channels: usize) -> Result<Option<CowArray<'_, T, IxDyn>>> {
+pub(crate) fn bias<T: Element>(
+    b: Option<ArrayView1<'_, T>>,
+    channels: usize,
+) -> Result<Option<CowArray<'_, T, IxDyn>>> {
     b.map(|b| standard("the bias", b, &[channels])).transpose()
 }
 
-fn elements<'a, T>(array: &'a CowArray<'_, T, IxDyn>) -> &'a [T] {
+pub(crate) fn elements<'a, T>(array: &'a CowArray<'_, T, IxDyn>) -> &'a [T] {
     array.as_slice().expect("made to be in row-major order")
 }
 
-fn elements_mut<T>(array: &mut ArrayD<T>) -> &mut [T] {
+pub(crate) fn elements_mut<T>(array: &mut ArrayD<T>) -> &mut [T] {
     array.as_slice_mut().expect("freshly made in row-major order")
 }

@@ -109,8 +109,15 @@ pub(crate) fn for_each_run<const N: usize>(
 /// `coarse[i] = fine[i * stride]`
 pub(crate) fn gather<T: Element>(coarse: &mut [T], fine: &[T], stride: usize) {
     if stride == 1 {
-        let len = coarse.len();
-        coarse.copy_from_slice(&fine[..len]);
+        // Runs are short, often: a call of the system's copy would take longer than these moves.
+        let fine = &fine[..coarse.len()];
+        let (mut to, mut from) = (coarse.chunks_exact_mut(8), fine.chunks_exact(8));
+        for (to, from) in (&mut to).zip(&mut from) {
+            to.copy_from_slice(from);
+        }
+        for (to, &from) in to.into_remainder().iter_mut().zip(from.remainder()) {
+            *to = from;
+        }
     } else {
         for (c, &f) in coarse.iter_mut().zip(fine.iter().step_by(stride)) {
             *c = f;

@@ -91,7 +91,8 @@ impl<const N: usize> Form<N> {
         // The weight is [coarse][fine of the group][tap].
         let (coarse, fine) = (fine_g * taps, taps);
         let group = coarse_g * coarse;
-        let (source_channels, result_channels) = if onto_fine { (coarse_g, fine_g) } else { (fine_g, coarse_g) };
+        let (source_channels, result_channels) =
+            if onto_fine { (coarse_g, fine_g) } else { (fine_g, coarse_g) };
         let weight_strides = if onto_fine {
             WeightStrides { source: coarse, result: fine, group }
         } else {

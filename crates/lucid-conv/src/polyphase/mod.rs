@@ -9,19 +9,20 @@
 //!
 //! Onto the fine grid, `m` runs over (channel, phase) and the result is interleaved as it is stored; onto the coarse
 //! grid, the source is de-interleaved as it is buffered. `lattice.rs` has one axis of this, `form.rs` all of them,
-//! `source.rs`, `panels.rs` and `result.rs` the operands, `run.rs` does it.
+//! `strips.rs`, `weights.rs` and `result.rs` the operands, `place.rs` and `schedule.rs` the portions, `run.rs` does it.
 
 mod form;
 mod lattice;
-mod panels;
-mod portions;
+mod place;
 mod result;
 mod run;
-mod source;
+mod schedule;
+mod strips;
+mod weights;
 
 pub(crate) use form::Form;
-pub(crate) use portions::Portions;
-pub(crate) use run::{Operands, pass};
+pub(crate) use run::{Operands, Weight, all_finite, pass, prepare};
+pub(crate) use schedule::Schedule;
 
 use crate::geometry::Geometry;
 use crate::plan::Pass;
@@ -29,11 +30,11 @@ use crate::plan::Pass;
 /// Links of a phase and a tap up to which a form is worth its tables.
 const MAX_LINKS: usize = 1 << 16;
 
-/// Elements of the smallest buffer up to which a form is worth its memory: 4 MiB of `f32`.
-const MAX_BUFFER_LEN: f64 = (1 << 20) as f64;
+/// Entries of the shortest strip of one channel up to which a form is worth its memory.
+const MAX_CHANNEL_LEN: f64 = (1 << 18) as f64;
 
 /// Whether the pass has a polyphase form that is worth its tables and its memory. Gradients of the weight have another
-/// sum; a huge stride has more phases than positions; and a buffer holds whole rows of all channels.
+/// sum; a huge stride has more phases than positions; and a strip holds all that its positions read.
 pub(crate) fn accepts<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> bool {
     let links = geometry
         .axes
@@ -41,13 +42,10 @@ pub(crate) fn accepts<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> boo
         .try_fold(1usize, |product, axis| product.checked_mul(axis.stride.max(axis.taps)));
     pass != Pass::BackwardWeight
         && links.is_some_and(|links| links <= MAX_LINKS)
-        && Form::new(geometry, pass).smallest_buffer() <= MAX_BUFFER_LEN
+        && geometry.axes.iter().map(reach).product::<f64>() <= MAX_CHANNEL_LEN
 }
 
-/// Positions from which on packing a weight once is paid back by the sums that it enters.
-const MIN_POSITIONS: usize = 512;
-
-/// Whether the pass is likely to be faster in polyphase form than by matrix products.
-pub(crate) fn wins<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> bool {
-    accepts(geometry, pass) && geometry.coarse_len() >= MIN_POSITIONS
+/// What the taps of one axis span, in strides.
+fn reach(axis: &crate::axis::Axis) -> f64 {
+    (axis.taps as f64 * axis.dilation as f64 / axis.stride as f64).max(1.0)
 }

@@ -64,7 +64,7 @@ impl<const N: usize> Form<N> {
                         *start += common.start - range.start;
                     }
                     let to = &mut row[result - first[last]..][..common.len() * num_last];
-                    interleave(isa, sums.values, &starts, to);
+                    interleave_from(isa, sums.values, &starts, common.len(), to);
                 }
             }
         }
@@ -90,5 +90,24 @@ impl<const N: usize> Form<N> {
             at = at * self.axes[axis].result_len + result - first[axis];
         }
         Some(at)
+    }
+}
+
+/// `to[q * starts.len() + r] = values[starts[r] + q]` for `q < len`.
+fn interleave_from<T: Element>(isa: Isa, values: &[T], starts: &[usize], len: usize, to: &mut [T]) {
+    let (first, num_rows) = (starts[0], starts.len());
+    let row_stride = starts.get(1).map_or(0, |&second| second.saturating_sub(first));
+    if starts.iter().enumerate().all(|(r, &start)| start == first + r * row_stride) {
+        return interleave(isa, &values[first..], row_stride, num_rows, len, to);
+    }
+    // Phases of several classes: bring together a few hundred positions at a time.
+    const BLOCK: usize = 256;
+    let mut rows = vec![T::zero(); num_rows * BLOCK];
+    for (block, to) in to.chunks_mut(BLOCK * num_rows).enumerate() {
+        let len = to.len() / num_rows;
+        for (row, start) in rows.chunks_mut(BLOCK).zip(starts) {
+            row[..len].copy_from_slice(&values[start + block * BLOCK..][..len]);
+        }
+        interleave(isa, &rows, BLOCK, num_rows, len, to);
     }
 }

@@ -42,7 +42,12 @@ struct Scratch<T> {
 }
 
 /// Every panel of a weight: by group, then by class.
-pub(crate) fn prepare<T: Element, const N: usize>(g: &Geometry<N>, pass: Pass, isa: Isa, weight: &[T]) -> Vec<T> {
+pub(crate) fn prepare<T: Element, const N: usize>(
+    g: &Geometry<N>,
+    pass: Pass,
+    isa: Isa,
+    weight: &[T],
+) -> Vec<T> {
     let form = Form::new(g, pass);
     prepare_form(&Schedule::new(g, &form, isa, true), weight)
 }
@@ -171,7 +176,9 @@ fn at_place<T: Element, const N: usize>(
                 let number = channel - chunk.start;
                 let rows: Vec<usize> = phases
                     .iter()
-                    .map(|&(row, of_class)| (row + number * of_class) * row_stride + item * per_item * layout.width)
+                    .map(|&(row, of_class)| {
+                        (row + number * of_class) * row_stride + item * per_item * layout.width
+                    })
                     .collect();
                 let plane = &mut planes[item * channels.len() + channel - channels.start];
                 form.store(schedule.isa, &place, &Sums { values: &scratch.sums, phases: &rows }, plane);
@@ -183,7 +190,10 @@ fn at_place<T: Element, const N: usize>(
 
 /// Of every phase of the result, row-major: its row of sums for the first channel of a chunk, and how many rows there are
 /// per channel.
-fn phase_rows<T: Element, const N: usize>(schedule: &Schedule<'_, T, N>, channels: usize) -> Vec<(usize, usize)> {
+fn phase_rows<T: Element, const N: usize>(
+    schedule: &Schedule<'_, T, N>,
+    channels: usize,
+) -> Vec<(usize, usize)> {
     let counts = schedule.form.axes.each_ref().map(|axis| axis.phases.len());
     let mut rows = vec![(0, 0); schedule.form.num_phases()];
     let mut first = 0;
@@ -221,7 +231,8 @@ fn add_sources<T: Element, const N: usize>(
         let term_len = offsets.len() * m;
         let skipped = (chunk.start - panels.first) * num_phases / m;
         for panel in 0..class.num_panels(chunk.len()) {
-            let weights = &panels.values[first_panel + (skipped + panel) * class.panel_len..][..class.panel_len];
+            let weights =
+                &panels.values[first_panel + (skipped + panel) * class.panel_len..][..class.panel_len];
             let weights = &weights[sources.start * term_len..sources.end * term_len];
             let row = first_row + panel * m;
             scratch.starts.clear();
@@ -233,8 +244,9 @@ fn add_sources<T: Element, const N: usize>(
             let start = if sources.start == 0 { Start::Rows(&scratch.starts[..]) } else { Start::Sums };
             for (number, strip) in strips.iter().enumerate() {
                 let values = &scratch.packed.values[number * strip_len..][..strip_len];
-                let terms = Terms::new(weights, m, values, signal)
-                    .expect("the panel has a weight per term and row, and the strip every entry that a term reads");
+                let terms = Terms::new(weights, m, values, signal).expect(
+                    "the panel has a weight per term and row, and the strip every entry that a term reads",
+                );
                 let mut position = 0;
                 while position < strip.len {
                     let vectors = (strip.len - position).div_ceil(lanes).min(kernel.max_vectors());

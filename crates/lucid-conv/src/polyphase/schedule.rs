@@ -63,7 +63,9 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
         let panels: Vec<Panels<'a, T, N>> = form
             .classes
             .iter()
-            .map(|class| Panels::new(form, class, choose_kernel(isa, form.result_channels * class.phases.len())))
+            .map(|class| {
+                Panels::new(form, class, choose_kernel(isa, form.result_channels * class.phases.len()))
+            })
             .collect();
         let main = panels.iter().max_by_key(|panels| panels.class.phases.len() * panels.class.terms.len());
         let tile = main.map_or(1, |panels| panels.kernel.max_vectors() * panels.kernel.lanes());
@@ -72,17 +74,20 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
 
         // As many strips as fit with all channels, or at least some with as many channels as fit.
         let (channels, per_channel) = (form.source_channels, layout.channel_stride().max(1));
-        let strips = (SOURCE_LEN / (channels * per_channel)).max(MIN_STRIPS).min((MAX_POSITIONS / width).max(1));
+        let strips =
+            (SOURCE_LEN / (channels * per_channel)).max(MIN_STRIPS).min((MAX_POSITIONS / width).max(1));
         let len = form.axes[0].len;
         let per_row = (form.end(2.min(len)) - form.end(1)).max(1);
         let rows = (strips * width / per_row).clamp(1, len);
         let parts = len.div_ceil(rows);
         // In parts as equal as whole strips allow.
-        let rows = if N == 1 { len.div_ceil(parts).next_multiple_of(width).min(len) } else { len.div_ceil(parts) };
+        let rows =
+            if N == 1 { len.div_ceil(parts).next_multiple_of(width).min(len) } else { len.div_ceil(parts) };
         let per_item = form.end(rows).div_ceil(width);
         let items = if rows == len { (strips / per_item).clamp(1, g.batch().max(1)) } else { 1 };
         let strips = per_item * items;
-        let reduction = (SOURCE_LEN / (strips * per_channel)).max(MIN_TERMS.div_ceil(form.max_terms().max(1)));
+        let reduction =
+            (SOURCE_LEN / (strips * per_channel)).max(MIN_TERMS.div_ceil(form.max_terms().max(1)));
         let reduction = channels.div_ceil(channels.div_ceil(reduction.min(channels)));
 
         // Panels end where a chunk of channels does.
@@ -93,12 +98,17 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
         let aligned = |channels: usize| channels.max(1).next_multiple_of(align).min(form.result_channels);
         let phases = form.num_phases();
         let packed_len: usize = panels.iter().map(|panels| panels.len(form.result_channels)).sum();
-        let packing =
-            if prepared || packed_len * g.groups <= PANELS_LEN { Packing::Before } else { Packing::ByTask };
+        let packing = if prepared || packed_len.saturating_mul(g.groups) <= PANELS_LEN {
+            Packing::Before
+        } else {
+            Packing::ByTask
+        };
         let everywhere = packing == Packing::ByTask;
-        let places = if everywhere { 1 } else { g.batch().max(1).div_ceil(items).saturating_mul(len.div_ceil(rows)) };
+        let places =
+            if everywhere { 1 } else { g.batch().max(1).div_ceil(items).saturating_mul(len.div_ceil(rows)) };
         let independent = g.groups.saturating_mul(places);
-        let mut of_task = form.result_channels.div_ceil(TASKS.div_ceil(independent)).max(MIN_TASK_ROWS.div_ceil(phases));
+        let mut of_task =
+            form.result_channels.div_ceil(TASKS.div_ceil(independent)).max(MIN_TASK_ROWS.div_ceil(phases));
         if everywhere {
             of_task = of_task.min(form.result_channels * PANELS_LEN / packed_len.max(1));
         }
@@ -141,9 +151,9 @@ fn choose_kernel<T: Element>(isa: Isa, num_rows: usize) -> TileKernel<T> {
     });
     let cost = |kernel: &TileKernel<T>| {
         let (rows, vectors) = (kernel.rows(), kernel.max_vectors());
-        // Half cycles of a term: two multiply-adds a cycle, or two reads, of which one vector in two straddles two cache
-        // lines; or, where there are few sums, the 4 cycles until a sum can be added to again.
-        let cycles = (rows * vectors).max(rows + vectors * 3 / 2).max(8);
+        // Half cycles of a term: two multiply-adds a cycle, or two reads, where a vector that straddles two cache lines
+        // counts twice; or, where there are few sums, the 4 cycles until a sum can be added to again.
+        let cycles = (rows * vectors).max(rows + 2 * vectors).max(8);
         (num_rows.div_ceil(rows) * cycles * 64 / vectors, MAX_ROWS * 8 - rows * vectors)
     };
     kernels.min_by_key(cost).expect("there are kernels")

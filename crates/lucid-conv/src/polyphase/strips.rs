@@ -83,7 +83,8 @@ impl<const N: usize> Layout<N> {
     /// Where in a channel a term reads.
     pub(crate) fn offset(&self, term: &Term<N>) -> usize {
         let line = (term.slot, outer(term.offset));
-        let line = self.lines.iter().position(|&other| other == line).expect("every term's line was put there");
+        let line =
+            self.lines.iter().position(|&other| other == line).expect("every term's line was put there");
         line * self.line_len + term.offset[N - 1]
     }
 
@@ -117,7 +118,7 @@ impl<const N: usize> Layout<N> {
                 entry += len;
                 to += len;
             }
-            content.has_gaps |= found < self.line_len;
+            content.has_gaps |= found < strip.len + form.axes[N - 1].reach;
         }
         content
     }
@@ -129,7 +130,13 @@ impl<T: Element> Packed<T> {
     }
 
     /// Looks up what the strips of another place hold.
-    pub(crate) fn visit<const N: usize>(&mut self, form: &Form<N>, layout: &Layout<N>, place: &Place, strips: &[Strip]) {
+    pub(crate) fn visit<const N: usize>(
+        &mut self,
+        form: &Form<N>,
+        layout: &Layout<N>,
+        place: &Place,
+        strips: &[Strip],
+    ) {
         self.contents.clear();
         self.contents.extend(strips.iter().map(|&strip| layout.content(form, place, strip)));
     }
@@ -149,7 +156,6 @@ impl<T: Element> Packed<T> {
         let step = form.axes[N - 1].source_step;
         let plane_len = form.source_plane_len();
         self.values.resize(strips.len() * strip_len, T::zero());
-        // Strips of one item follow one another, and so do their entries in a plane.
         for channel in channels.clone() {
             let at = (channel - channels.start) * channel_stride;
             for (number, (strip, content)) in strips.iter().zip(&self.contents).enumerate() {

@@ -41,7 +41,8 @@ impl<'a, T: Element, const N: usize> Panels<'a, T, N> {
         panels: &mut [T],
     ) {
         let strides = form.weight_strides;
-        let (m, num_terms, num_phases) = (self.kernel.rows(), self.class.terms.len(), self.class.phases.len());
+        let (m, num_terms, num_phases) =
+            (self.kernel.rows(), self.class.terms.len(), self.class.phases.len());
         let num_rows = channels.len() * num_phases;
         let term_len = num_terms * m;
         if term_len == 0 {

@@ -1,0 +1,137 @@
+//! Weights packed once for many inputs.
+//!
+//! A kernel reads the weight in an order of its own. Packing takes about as long as using the result for some tens of
+//! positions, and a network that no longer learns can do it once.
+
+use lucid_kernels::{Element, Isa};
+use ndarray::{ArrayD, ArrayView, ArrayView1, CowArray, Dimension, IxDyn};
+
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
+use crate::options::Kind;
+use crate::plan::{Algorithm, Pass, Plan};
+use crate::polyphase::{self, Operands, Weight, all_finite};
+use crate::run::{bias, elements, elements_mut, standard, zeros};
+
+/// A weight in the order in which [`Plan::convolve_prepared`] reads it: see [`Plan::prepare`].
+///
+/// It serves inputs of any batch and length, as long as options and channels stay what they were.
+#[derive(Clone, Debug)]
+pub struct PreparedWeight<T, const N: usize> {
+    key: Key<N>,
+    form: Prepared<T>,
+}
+
+#[derive(Clone, Debug)]
+enum Prepared<T> {
+    /// Panels of register tiles.
+    Panels(Vec<T>),
+    /// As it was given: for algorithms that read it so, or because some value is not finite.
+    Plain(ArrayD<T>),
+}
+
+/// What a prepared weight depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key<const N: usize> {
+    kind: Kind,
+    groups: usize,
+    coarse_channels: usize,
+    fine_channels: usize,
+    /// Per axis: taps, stride, dilation, padding before.
+    axes: [[usize; 4]; N],
+    isa: Isa,
+}
+
+impl<const N: usize> Key<N> {
+    fn new(g: &Geometry<N>, isa: Isa) -> Self {
+        Key {
+            kind: g.kind(),
+            groups: g.groups,
+            coarse_channels: g.coarse_channels,
+            fine_channels: g.fine_channels,
+            axes: g.axes.map(|axis| [axis.taps, axis.stride, axis.dilation, axis.pad_before]),
+            isa,
+        }
+    }
+}
+
+impl<const N: usize> Plan<N> {
+    /// The pass that computes the output.
+    fn output_pass(&self) -> Pass {
+        match self.geometry().kind() {
+            Kind::Conv => Pass::Forward,
+            Kind::ConvTranspose => Pass::BackwardData,
+        }
+    }
+
+    /// Packs a weight for [`convolve_prepared`](Self::convolve_prepared).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the weight has not the geometry's shape.
+    pub fn prepare<T: Element, D: Dimension>(&self, w: ArrayView<'_, T, D>) -> Result<PreparedWeight<T, N>> {
+        let g = self.geometry();
+        let pass = self.output_pass();
+        let recipe = self.recipe(pass);
+        let w = standard("w", w, &g.weight_shape())?;
+        let values = elements(&w);
+        let form = if recipe.algorithm == Algorithm::Polyphase && all_finite(values) {
+            Prepared::Panels(polyphase::prepare(g, pass, recipe.isa, values))
+        } else {
+            Prepared::Plain(w.into_owned())
+        };
+        Ok(PreparedWeight { key: Key::new(g, recipe.isa), form })
+    }
+
+    /// As [`convolve`](Self::convolve), with a weight that was prepared.
+    ///
+    /// ```
+    /// use lucid_conv::{Options, Plan, Shapes};
+    /// use ndarray::Array3;
+    ///
+    /// let options = Options::<1>::conv_transpose().stride(2);
+    /// let plan = |x: &Array3<f32>, w: &Array3<f32>| -> lucid_conv::Result<Plan<1>> {
+    ///     Ok(Plan::new(options.resolve(Shapes { x: x.shape(), w: w.shape() })?))
+    /// };
+    /// let (x, w) = (Array3::ones((1, 3, 70)), Array3::ones((3, 2, 4)));
+    /// let prepared = plan(&x, &w)?.prepare(w.view())?;
+    /// let longer = Array3::ones((1, 3, 90));
+    /// for x in [x, longer] {
+    ///     let plan = plan(&x, &w)?;
+    ///     let y = plan.convolve_prepared(x.view(), &prepared, None)?;
+    ///     assert_eq!(y, plan.convolve(x.view(), w.view(), None)?);
+    /// }
+    /// # Ok::<(), lucid_conv::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when `x` or `b` has not the geometry's shape; [`Error::Prepared`] when the weight was prepared
+    /// for other options or channels.
+    pub fn convolve_prepared<T: Element, D: Dimension>(
+        &self,
+        x: ArrayView<'_, T, D>,
+        w: &PreparedWeight<T, N>,
+        b: Option<ArrayView1<'_, T>>,
+    ) -> Result<ArrayD<T>> {
+        let g = self.geometry();
+        let pass = self.output_pass();
+        let expected = Key::new(g, w.key.isa);
+        if w.key != expected {
+            return Err(Error::Prepared { given: format!("{:?}", w.key), accepted: format!("{expected:?}") });
+        }
+        let panels = match &w.form {
+            Prepared::Plain(weight) => return self.convolve(x, weight.view(), b),
+            Prepared::Panels(panels) => panels,
+        };
+        let x: CowArray<'_, T, IxDyn> = standard("x", x, &g.x_shape())?;
+        let y_shape = g.y_shape();
+        let b = bias(b, y_shape[y_shape.len() - N - 1])?;
+        let mut y = zeros("y", &y_shape)?;
+        let operands = Operands {
+            source: elements(&x),
+            weight: Weight::Prepared(panels),
+            bias: b.as_ref().map(elements),
+        };
+        polyphase::pass(g, pass, w.key.isa, &operands, elements_mut(&mut y));
+        Ok(y)
+    }
+}
