@@ -10,7 +10,7 @@ use lucid_kernels::Isa;
 
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
-use crate::polyphase::{self, Form, Schedule};
+use crate::polyphase::{self, Filtering, Form, Schedule};
 
 /// One of the three functions that serve convolutions, transposed convolutions and the derivatives of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +33,9 @@ pub enum Algorithm {
     Col2im,
     /// One sum over shifted rows per phase of the stride, in register tiles: see the crate's `polyphase` module.
     Polyphase,
+    /// As [`Polyphase`](Algorithm::Polyphase), with products that neighbouring outputs share (Winograd's F(2, r)): fewer
+    /// of them, for a rounding error that is somewhat larger.
+    Minimal,
     /// Adds up tap by tap, without a matrix: for channels that do not mix.
     Direct,
 }
@@ -44,15 +47,24 @@ impl Pass {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Algorithm; 4] =
-        [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Polyphase, Algorithm::Direct];
+    pub const ALL: [Algorithm; 5] =
+        [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Polyphase, Algorithm::Minimal, Algorithm::Direct];
+
+    /// How the polyphase form filters, if it is one.
+    pub(crate) fn filtering(self) -> Option<Filtering> {
+        match self {
+            Algorithm::Polyphase => Some(Filtering::Plain),
+            Algorithm::Minimal => Some(Filtering::Minimal),
+            _ => None,
+        }
+    }
 
     /// Whether the algorithm computes `pass`.
     pub fn computes(self, pass: Pass) -> bool {
         match self {
             Algorithm::Im2col => matches!(pass, Pass::Forward | Pass::BackwardWeight),
             Algorithm::Col2im => pass == Pass::BackwardData,
-            Algorithm::Polyphase => pass != Pass::BackwardWeight,
+            Algorithm::Polyphase | Algorithm::Minimal => pass != Pass::BackwardWeight,
             Algorithm::Direct => true,
         }
     }
@@ -124,8 +136,7 @@ impl<const N: usize> Plan<N> {
     /// [`Error::Algorithm`] when the algorithm does not compute that pass.
     pub fn with_algorithm(mut self, pass: Pass, algorithm: Algorithm) -> Result<Self> {
         let is_accepted = |other: Algorithm| {
-            other.computes(pass)
-                && (other != Algorithm::Polyphase || polyphase::accepts(&self.geometry, pass))
+            other.computes(pass) && (other.filtering().is_none() || polyphase::accepts(&self.geometry, pass))
         };
         if !is_accepted(algorithm) {
             let accepted = Algorithm::ALL.into_iter().filter(|&other| is_accepted(other));
@@ -179,7 +190,11 @@ fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
     let mixes = geometry.fine_per_group() * geometry.coarse_per_group() > 2;
     match pass {
         _ if !mixes => Algorithm::Direct,
-        Pass::Forward | Pass::BackwardData if polyphase::accepts(geometry, pass) => Algorithm::Polyphase,
+        Pass::Forward | Pass::BackwardData if polyphase::accepts(geometry, pass) => {
+            let [plain, minimal] =
+                [Filtering::Plain, Filtering::Minimal].map(|filtering| Form::new(geometry, pass, filtering));
+            if minimal.outdoes(&plain) { Algorithm::Minimal } else { Algorithm::Polyphase }
+        }
         Pass::BackwardData => Algorithm::Col2im,
         Pass::Forward | Pass::BackwardWeight => Algorithm::Im2col,
     }
@@ -205,8 +220,8 @@ impl<const N: usize> Recipe<N> {
             return Recipe::direct(geometry);
         }
         let isa = Isa::best();
-        if algorithm == Algorithm::Polyphase {
-            let form = Form::new(geometry, pass);
+        if let Some(filtering) = algorithm.filtering() {
+            let form = Form::new(geometry, pass, filtering);
             let schedule = Schedule::<f32, N>::new(geometry, &form, isa, false);
             let mut block = form.axes.each_ref().map(|axis| axis.len);
             block[0] = schedule.portions.rows;
@@ -282,6 +297,7 @@ impl fmt::Display for Algorithm {
             Algorithm::Im2col => "im2col",
             Algorithm::Col2im => "col2im",
             Algorithm::Polyphase => "polyphase",
+            Algorithm::Minimal => "minimal",
             Algorithm::Direct => "direct",
         })
     }

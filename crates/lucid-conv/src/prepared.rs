@@ -9,8 +9,8 @@ use ndarray::{ArrayD, ArrayView, ArrayView1, CowArray, Dimension, IxDyn};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::options::Kind;
-use crate::plan::{Algorithm, Pass, Plan};
-use crate::polyphase::{self, Operands, Weight, all_finite};
+use crate::plan::{Pass, Plan};
+use crate::polyphase::{self, Filtering, Operands, Weight, all_finite};
 use crate::run::{bias, elements, elements_mut, standard, zeros};
 
 /// A weight in the order in which [`Plan::convolve_prepared`] reads it: see [`Plan::prepare`].
@@ -25,7 +25,7 @@ pub struct PreparedWeight<T, const N: usize> {
 #[derive(Clone, Debug)]
 enum Prepared<T> {
     /// Panels of register tiles.
-    Panels(Vec<T>),
+    Panels(Filtering, Vec<T>),
     /// As it was given: for algorithms that read it so, or because some value is not finite.
     Plain(ArrayD<T>),
 }
@@ -74,10 +74,11 @@ impl<const N: usize> Plan<N> {
         let recipe = self.recipe(pass);
         let w = standard("w", w, &g.weight_shape())?;
         let values = elements(&w);
-        let form = if recipe.algorithm == Algorithm::Polyphase && all_finite(values) {
-            Prepared::Panels(polyphase::prepare(g, pass, recipe.isa, values))
-        } else {
-            Prepared::Plain(w.into_owned())
+        let form = match recipe.algorithm.filtering() {
+            Some(filtering) if all_finite(values) => {
+                Prepared::Panels(filtering, polyphase::prepare(g, pass, filtering, recipe.isa, values))
+            }
+            _ => Prepared::Plain(w.into_owned()),
         };
         Ok(PreparedWeight { key: Key::new(g, recipe.isa), form })
     }
@@ -118,9 +119,9 @@ impl<const N: usize> Plan<N> {
         if w.key != expected {
             return Err(Error::Prepared { given: format!("{:?}", w.key), accepted: format!("{expected:?}") });
         }
-        let panels = match &w.form {
+        let (filtering, panels) = match &w.form {
             Prepared::Plain(weight) => return self.convolve(x, weight.view(), b),
-            Prepared::Panels(panels) => panels,
+            Prepared::Panels(filtering, panels) => (*filtering, panels),
         };
         let x: CowArray<'_, T, IxDyn> = standard("x", x, &g.x_shape())?;
         let y_shape = g.y_shape();
@@ -131,7 +132,7 @@ impl<const N: usize> Plan<N> {
             weight: Weight::Prepared(panels),
             bias: b.as_ref().map(elements),
         };
-        polyphase::pass(g, pass, w.key.isa, &operands, elements_mut(&mut y));
+        polyphase::pass(g, pass, filtering, w.key.isa, &operands, elements_mut(&mut y));
         Ok(y)
     }
 }

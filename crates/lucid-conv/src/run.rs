@@ -6,7 +6,7 @@ use ndarray::{Array1, ArrayD, ArrayView, ArrayView1, Axis, CowArray, Dimension, 
 use crate::error::{Error, Result};
 use crate::options::{Kind, Options};
 use crate::plan::{Algorithm, Pass, Plan, Recipe};
-use crate::polyphase::{self, Operands, Weight, all_finite};
+use crate::polyphase::{self, Filtering, Operands, Weight, all_finite};
 use crate::{columns, direct, geometry::Shapes};
 
 /// What arrives at the input, the weight and the bias when `dy` arrives at the output.
@@ -114,9 +114,16 @@ impl<const N: usize> Plan<N> {
             Algorithm::Im2col | Algorithm::Col2im => {
                 columns::forward(g, &recipe, x, w, b, elements_mut(&mut y))
             }
-            Algorithm::Polyphase => {
+            Algorithm::Polyphase | Algorithm::Minimal => {
                 let operands = Operands { source: x, weight: Weight::Plain(w), bias: b };
-                if !polyphase::pass(g, Pass::Forward, recipe.isa, &operands, elements_mut(&mut y)) {
+                if !polyphase::pass(
+                    g,
+                    Pass::Forward,
+                    recipe.algorithm.filtering().unwrap_or(Filtering::Plain),
+                    recipe.isa,
+                    &operands,
+                    elements_mut(&mut y),
+                ) {
                     direct::forward(g, &Recipe::direct(g), x, w, b, elements_mut(&mut y));
                 }
             }
@@ -151,9 +158,16 @@ impl<const N: usize> Plan<N> {
             Algorithm::Im2col | Algorithm::Col2im => {
                 columns::backward_data(g, recipe, y, w, b, elements_mut(&mut x));
             }
-            Algorithm::Polyphase => {
+            Algorithm::Polyphase | Algorithm::Minimal => {
                 let operands = Operands { source: y, weight: Weight::Plain(w), bias: b };
-                if !polyphase::pass(g, Pass::BackwardData, recipe.isa, &operands, elements_mut(&mut x)) {
+                if !polyphase::pass(
+                    g,
+                    Pass::BackwardData,
+                    recipe.algorithm.filtering().unwrap_or(Filtering::Plain),
+                    recipe.isa,
+                    &operands,
+                    elements_mut(&mut x),
+                ) {
                     direct::backward_data(g, &Recipe::direct(g), y, w, b, elements_mut(&mut x));
                 }
             }
@@ -184,7 +198,9 @@ impl<const N: usize> Plan<N> {
             Algorithm::Im2col | Algorithm::Col2im => {
                 columns::backward_weight(g, &recipe, x, y, elements_mut(&mut dw))
             }
-            Algorithm::Polyphase => unreachable!("Plan::with_algorithm refuses it for this pass"),
+            Algorithm::Polyphase | Algorithm::Minimal => {
+                unreachable!("Plan::with_algorithm refuses it for this pass")
+            }
             Algorithm::Direct => direct::backward_weight(g, &recipe, x, y, elements_mut(&mut dw)),
         }
         Ok(dw)

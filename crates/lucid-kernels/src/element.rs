@@ -20,6 +20,7 @@ pub trait Element:
     + sealed::Peak
     + sealed::Tiles
     + sealed::Interleave
+    + sealed::Pairs
     + 'static
 {
 }
@@ -30,6 +31,7 @@ impl Element for f64 {}
 
 pub(crate) mod sealed {
     use super::Isa;
+    use crate::pairs::PairTaps;
     use crate::tile::TileKernel;
 
     /// The tile kernels, per element type.
@@ -61,6 +63,22 @@ pub(crate) mod sealed {
             len: usize,
             rows: *mut Self,
             row_stride: usize,
+        ) -> usize;
+    }
+
+    /// The whole vectors of [`crate::pair_lines`], per element type.
+    pub trait Pairs: Sized {
+        /// Returns how many elements of each line are done.
+        ///
+        /// # Safety
+        /// There must be `(taps.lines() - 1) * line_stride + len` elements from `to` on.
+        unsafe fn pair_blocks(
+            isa: Isa,
+            taps: PairTaps,
+            from: &[Self],
+            len: usize,
+            to: *mut Self,
+            line_stride: usize,
         ) -> usize;
     }
 

@@ -5,29 +5,62 @@
 //! on `q`. Flat positions between two rows of results are computed and dropped; they are `reach` of `len + reach`. The
 //! buffer is never in memory as a whole: strips of it are.
 //!
-//! Phases of the result whose taps have the same shifts form a class: one sum with a row per (channel, phase).
+//! Phases of the result whose taps have the same shifts form a class: one sum with a row per (channel, phase). With
+//! minimal filtering it is three or four sums, for every second position: see `minimal.rs`.
 
 use std::collections::BTreeMap;
 
+use lucid_kernels::PairTaps;
+
 use super::lattice::{AxisTap, Lattice};
+use super::minimal::chunks;
 use super::place::Place;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
 use crate::runs::multi_indices;
 
-/// Where one tap reads.
+/// What a strip holds of one source phase, at one offset of the outer axes (0 on the last one).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Line<const N: usize> {
+    pub(crate) slot: usize,
+    pub(crate) outer: [usize; N],
+    pub(crate) view: View,
+}
+
+/// How the entries are put down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum View {
+    /// As they are.
+    Entries,
+    /// As the lines of [`lucid_kernels::pair_lines`], from an even or odd entry on.
+    Pairs { taps: PairTaps, parity: usize },
+}
+
+/// One product of a sum: which line it reads, and how far after the position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Term<const N: usize> {
-    /// Which phase of the source.
-    pub(crate) slot: usize,
-    /// How far after the position, per axis.
-    pub(crate) offset: [usize; N],
+    pub(crate) line: Line<N>,
+    /// Which of the lines of a [`View::Pairs`].
+    pub(crate) member: usize,
+    pub(crate) offset: usize,
+}
+
+/// What a term's weight is made of: the kernel's taps, row-major.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Factor {
+    Tap(usize),
+    Sum([usize; 2]),
+    /// `(a + b + c) / 2`
+    HalfSum([usize; 3]),
+    /// `(a - b + c) / 2`
+    HalfAlternating([usize; 3]),
 }
 
 /// Phases of the result with the same terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Class<const N: usize> {
-    pub(crate) terms: Vec<Term<N>>,
+    /// One, or those of [`lucid_kernels::pair_outputs`]: even, both, odd and, if there are any terms, opposite.
+    pub(crate) sums: Vec<Vec<Term<N>>>,
     pub(crate) phases: Vec<Phase<N>>,
 }
 
@@ -35,8 +68,8 @@ pub(crate) struct Class<const N: usize> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Phase<const N: usize> {
     pub(crate) index: [usize; N],
-    /// The kernel's taps, row-major, in the order of the class's terms.
-    pub(crate) taps: Vec<usize>,
+    /// By sum, in the order of the class's terms.
+    pub(crate) factors: Vec<Vec<Factor>>,
 }
 
 /// How one pass reads its source and writes its result.
@@ -46,6 +79,10 @@ pub(crate) struct Form<const N: usize> {
     /// The phases of the source that some tap reads.
     pub(crate) slots: Vec<[usize; N]>,
     pub(crate) classes: Vec<Class<N>>,
+    /// Flat positions that a column of sums stands for: 1, or 2 with minimal filtering.
+    pub(crate) unit: usize,
+    /// Interleaved signals along the last axis that do not mix.
+    pub(crate) residues: usize,
     pub(crate) groups: usize,
     /// Of a group.
     pub(crate) source_channels: usize,
@@ -62,31 +99,75 @@ pub(crate) struct WeightStrides {
     pub(crate) group: usize,
 }
 
+/// Whether products are shared between neighbouring outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filtering {
+    Plain,
+    Minimal,
+}
+
 impl<const N: usize> Form<N> {
-    pub(crate) fn new(g: &Geometry<N>, pass: Pass) -> Self {
+    pub(crate) fn new(g: &Geometry<N>, pass: Pass, filtering: Filtering) -> Self {
         let onto_fine = pass == Pass::BackwardData;
-        let axes = g
+        let mut axes = g
             .axes
             .map(|axis| if onto_fine { Lattice::onto_fine(&axis) } else { Lattice::onto_coarse(&axis) });
+        let mut residues = 1;
+        let last = &g.axes[N - 1];
+        if filtering == Filtering::Minimal && last.stride == 1 && last.dilation > 1 {
+            axes[N - 1] = Lattice::residues(last, onto_fine);
+            residues = last.dilation;
+        }
         let (mut slots, mut slot_of) = (Vec::new(), BTreeMap::new());
-        let mut classes: BTreeMap<Vec<Term<N>>, Vec<Phase<N>>> = BTreeMap::new();
+        let mut classes: BTreeMap<Vec<Vec<Term<N>>>, Vec<Phase<N>>> = BTreeMap::new();
         for index in multi_indices(axes.each_ref().map(|axis| axis.phases.len())) {
             let of_axis: [&[AxisTap]; N] =
                 std::array::from_fn(|axis| axes[axis].phases[index[axis]].as_slice());
-            let (mut terms, mut taps) = (Vec::new(), Vec::new());
-            for choice in multi_indices(of_axis.map(<[AxisTap]>::len)) {
-                let chosen: [AxisTap; N] = std::array::from_fn(|axis| of_axis[axis][choice[axis]]);
-                let phase = chosen.map(|tap| tap.source_phase);
-                let slot = *slot_of.entry(phase).or_insert_with(|| {
-                    slots.push(phase);
-                    slots.len() - 1
-                });
-                terms.push(Term { slot, offset: chosen.map(|tap| tap.offset) });
-                taps.push((0..N).fold(0, |flat, axis| flat * g.axes[axis].taps + chosen[axis].tap));
+            let mut sums: Vec<Vec<(Term<N>, Factor)>> = match filtering {
+                Filtering::Plain => vec![Vec::new()],
+                Filtering::Minimal => vec![Vec::new(); 4],
+            };
+            let mut counts = of_axis.map(<[AxisTap]>::len);
+            counts[N - 1] = 1;
+            for choice in multi_indices(counts) {
+                let chosen: [Option<&AxisTap>; N] =
+                    std::array::from_fn(|axis| of_axis[axis].get(choice[axis]));
+                let tap = |last: &AxisTap| {
+                    (0..N).fold(0, |flat, axis| {
+                        let tap =
+                            if axis == N - 1 { last.tap } else { chosen[axis].map_or(0, |tap| tap.tap) };
+                        flat * g.axes[axis].taps + tap
+                    })
+                };
+                let mut outer = chosen.map(|tap| tap.map_or(0, |tap| tap.offset));
+                outer[N - 1] = 0;
+                let mut slot = |last: &AxisTap| {
+                    let mut phase = chosen.map(|tap| tap.map_or(0, |tap| tap.source_phase));
+                    phase[N - 1] = last.source_phase;
+                    *slot_of.entry(phase).or_insert_with(|| {
+                        slots.push(phase);
+                        slots.len() - 1
+                    })
+                };
+                if filtering == Filtering::Plain {
+                    for last in of_axis[N - 1] {
+                        let line = Line { slot: slot(last), outer, view: View::Entries };
+                        sums[0].push((Term { line, member: 0, offset: last.offset }, Factor::Tap(tap(last))));
+                    }
+                } else {
+                    for chunk in chunks(of_axis[N - 1]) {
+                        let slot = slot(&chunk.taps[0]);
+                        chunk.add_to(&mut sums, slot, outer, tap);
+                    }
+                }
             }
-            classes.entry(terms).or_default().push(Phase { index, taps });
+            if filtering == Filtering::Minimal && sums[3].is_empty() {
+                sums.pop();
+            }
+            let (terms, factors) = sums.into_iter().map(|sum| sum.into_iter().unzip()).unzip();
+            classes.entry(terms).or_default().push(Phase { index, factors });
         }
-        let classes = classes.into_iter().map(|(terms, phases)| Class { terms, phases }).collect();
+        let classes = classes.into_iter().map(|(sums, phases)| Class { sums, phases }).collect();
         let (coarse_g, fine_g, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
         // The weight is [coarse][fine of the group][tap].
         let (coarse, fine) = (fine_g * taps, taps);
@@ -98,21 +179,33 @@ impl<const N: usize> Form<N> {
         } else {
             WeightStrides { source: fine, result: coarse, group }
         };
-        Form { axes, slots, classes, groups: g.groups, source_channels, result_channels, weight_strides }
+        let unit = if filtering == Filtering::Minimal { 2 } else { 1 };
+        Form {
+            axes,
+            slots,
+            classes,
+            unit,
+            residues,
+            groups: g.groups,
+            source_channels,
+            result_channels,
+            weight_strides,
+        }
     }
 
-    /// Entries of the buffer per axis, for `rows` positions of the first axis.
+    /// Entries of the buffer per axis, for `rows` positions of the first axis. Rows of the last axis are whole columns.
     pub(crate) fn extents(&self, rows: usize) -> [usize; N] {
         let mut extents = self.axes.each_ref().map(|axis| axis.len + axis.reach);
         extents[0] = rows + self.axes[0].reach;
+        extents[N - 1] = extents[N - 1].next_multiple_of(self.unit);
         extents
     }
 
-    /// The last flat position of `rows` positions of the first axis, and one more.
-    pub(crate) fn end(&self, rows: usize) -> usize {
+    /// Columns of sums of `rows` positions of the first axis.
+    pub(crate) fn num_columns(&self, rows: usize) -> usize {
         let mut last = self.axes.each_ref().map(|axis| axis.len - 1);
         last[0] = rows - 1;
-        flatten(last, self.extents(rows)) + 1
+        (flatten(last, self.extents(rows)) + 1).div_ceil(self.unit)
     }
 
     /// Phases of the result, all classes together.
@@ -120,9 +213,25 @@ impl<const N: usize> Form<N> {
         self.classes.iter().map(|class| class.phases.len()).sum()
     }
 
-    /// Terms of one source channel in the largest class.
-    pub(crate) fn max_terms(&self) -> usize {
-        self.classes.iter().map(|class| class.terms.len()).max().unwrap_or(0)
+    /// Rows of sums per channel of the result.
+    pub(crate) fn num_sums(&self) -> usize {
+        self.classes.iter().map(|class| class.phases.len() * class.sums.len()).sum()
+    }
+
+    /// All terms of all sums.
+    pub(crate) fn terms(&self) -> impl Iterator<Item = &Term<N>> {
+        self.classes.iter().flat_map(|class| &class.sums).flatten()
+    }
+
+    /// Products of one source channel, one result channel and `unit` positions, of all phases.
+    pub(crate) fn num_products(&self) -> usize {
+        let of_class = |class: &Class<N>| class.phases.len() * class.sums.iter().map(Vec::len).sum::<usize>();
+        self.classes.iter().map(of_class).sum()
+    }
+
+    /// The furthest that a term reads after its position.
+    pub(crate) fn reach(&self) -> usize {
+        self.terms().map(|term| term.offset).max().unwrap_or(0)
     }
 
     /// Elements of a source plane.
@@ -130,21 +239,29 @@ impl<const N: usize> Form<N> {
         self.axes.iter().map(|axis| axis.source_len).product()
     }
 
-    /// The number of a source plane: batch item `item` of a place, and a channel of its group.
-    pub(crate) fn source_plane(&self, place: &Place, item: usize, channel: usize) -> usize {
-        ((place.batch.start + item) * self.groups + place.group) * self.source_channels + channel
+    /// Signals of a place: its batch items, times the residues.
+    pub(crate) fn num_items(&self, place: &Place) -> usize {
+        place.batch.len() * self.residues
     }
 
-    /// Which of `len` entries of the buffer, from flat entry `entry` on and all in one row, exist: how many come before
-    /// the first, how many there are, and where in the source plane the first is.
+    /// The number of the source plane that item `item` of a place reads for a channel of its group.
+    pub(crate) fn source_plane(&self, place: &Place, item: usize, channel: usize) -> usize {
+        let item = place.batch.start + item / self.residues;
+        (item * self.groups + place.group) * self.source_channels + channel
+    }
+
+    /// Which of `len` entries of an item's buffer, from flat entry `entry` on and all in one row, exist: how many come
+    /// before the first, how many there are, and where in the source plane the first is.
     pub(crate) fn source(
         &self,
         place: &Place,
+        item: usize,
         slot: usize,
         entry: usize,
         len: usize,
     ) -> Option<(usize, usize, usize)> {
-        let phase = self.slots[slot];
+        let mut phase = self.slots[slot];
+        phase[N - 1] += item % self.residues;
         let extents = self.extents(place.rows.len());
         let mut index = [0; N];
         let mut outer = entry;

@@ -13,6 +13,7 @@
 
 mod form;
 mod lattice;
+mod minimal;
 mod place;
 mod result;
 mod run;
@@ -20,7 +21,7 @@ mod schedule;
 mod strips;
 mod weights;
 
-pub(crate) use form::Form;
+pub(crate) use form::{Filtering, Form};
 pub(crate) use run::{Operands, Weight, all_finite, pass, prepare};
 pub(crate) use schedule::Schedule;
 

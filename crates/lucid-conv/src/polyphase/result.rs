@@ -9,8 +9,10 @@ use crate::runs::multi_indices;
 /// The sums of some channels at the positions of one batch item of a place.
 pub(crate) struct Sums<'a, T> {
     pub(crate) values: &'a [T],
-    /// Where each phase of a channel begins, phases row-major.
+    /// Where the sums of each parity of the position and each phase of a channel begin, phases row-major.
     pub(crate) phases: &'a [usize],
+    /// From an item's sums to the next one's: residues are items of their own.
+    pub(crate) of_item: usize,
 }
 
 impl<const N: usize> Form<N> {
@@ -28,43 +30,52 @@ impl<const N: usize> Form<N> {
         let range = start..start + positions[last];
         positions[last] = 1;
         let lattice = &self.axes[last];
+        let of_item = sums.of_item;
         let num_last = lattice.phases.len();
+        // One row of sums holds a result in `group`: they go by residue, parity and phase.
+        let group = num_last * self.residues * self.unit;
         let mut outer_phases = self.axes.each_ref().map(|axis| axis.phases.len());
         outer_phases[last] = 1;
-        let mut starts = vec![0; num_last];
+        let mut starts = vec![0; group];
         for outer in multi_indices(positions) {
-            let entry = flatten(outer, extents);
+            let column = flatten(outer, extents) / self.unit;
             for phase in multi_indices(outer_phases) {
                 let Some(at) = self.outer_result(place, outer, phase, first) else { continue };
                 let row = &mut plane[at * lattice.result_len..];
-                let phases = &sums.phases[flatten(phase, outer_phases) * num_last..][..num_last];
-                for (start, phase) in starts.iter_mut().zip(phases) {
-                    *start = phase + entry;
+                let flat_phase = flatten(phase, outer_phases) * num_last;
+                // Result `((2 i + parity) residues + residue) phases + phase` of the row.
+                for (number, start) in starts.iter_mut().enumerate() {
+                    let (parity, rest) =
+                        (number / (self.residues * num_last), number % (self.residues * num_last));
+                    let (residue, phase) = (rest / num_last, rest % num_last);
+                    let sums = sums.phases[parity * self.num_phases() + flat_phase + phase];
+                    *start = sums + residue * of_item + column;
                 }
-                // Every phase has results for all positions but perhaps the first and the last.
-                let mut common = range.clone();
-                for phase in 0..num_last {
-                    let (found, _) = lattice.results(phase, range.clone());
-                    common = common.start.max(found.start)..common.end.min(found.end);
+                let origin = lattice.result_start + (range.start * lattice.result_step) as isize;
+                let end = range.end * lattice.result_step;
+                let end = (lattice.result_start + end as isize).clamp(0, lattice.result_len as isize);
+                // Result r of the place's row is number `r - origin`; below 0 and from `end` on there are none.
+                let begin = origin.max(0);
+                if end <= begin {
+                    continue;
                 }
-                if common.is_empty() {
-                    common = range.end..range.end;
+                let (skipped, count) = ((begin - origin) as usize, (end - begin) as usize);
+                let to = &mut row[begin as usize - first[last]..][..count];
+                let head = (group - skipped % group) % group;
+                let head = head.min(count);
+                let value = |number: usize| sums.values[starts[number % group] + number / group];
+                for (number, to) in to[..head].iter_mut().enumerate() {
+                    *to = value(skipped + number);
                 }
-                for q in (range.start..common.start).chain(common.end..range.end) {
-                    for (phase, start) in starts.iter().enumerate() {
-                        let (found, result) = lattice.results(phase, q..q + 1);
-                        if !found.is_empty() {
-                            row[result - first[last]] = sums.values[start + q - range.start];
-                        }
-                    }
+                let whole = (count - head) / group;
+                let tail = head + whole * group;
+                if whole > 0 {
+                    let columns = (skipped + head) / group;
+                    let starts: Vec<usize> = starts.iter().map(|start| start + columns).collect();
+                    interleave_from(isa, sums.values, &starts, whole, &mut to[head..tail]);
                 }
-                if !common.is_empty() {
-                    let (_, result) = lattice.results(0, common.clone());
-                    for start in &mut starts {
-                        *start += common.start - range.start;
-                    }
-                    let to = &mut row[result - first[last]..][..common.len() * num_last];
-                    interleave_from(isa, sums.values, &starts, common.len(), to);
+                for (number, to) in to.iter_mut().enumerate().skip(tail) {
+                    *to = value(skipped + number);
                 }
             }
         }

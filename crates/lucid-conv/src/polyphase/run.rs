@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lucid_kernels::{Element, Isa, SignalLayout, Start, Terms};
+use lucid_kernels::{Element, Isa, SignalLayout, Start, Terms, pair_outputs};
 
-use super::form::Form;
+use super::form::{Filtering, Form, flatten};
 use super::place::{Place, Target, Task};
 use super::result::Sums;
 use super::schedule::{Packing, Schedule};
@@ -45,10 +45,11 @@ struct Scratch<T> {
 pub(crate) fn prepare<T: Element, const N: usize>(
     g: &Geometry<N>,
     pass: Pass,
+    filtering: Filtering,
     isa: Isa,
     weight: &[T],
 ) -> Vec<T> {
-    let form = Form::new(g, pass);
+    let form = Form::new(g, pass, filtering);
     prepare_form(&Schedule::new(g, &form, isa, true), weight)
 }
 
@@ -71,11 +72,12 @@ fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<'_, T, N>, weigh
 pub(crate) fn pass<T: Element, const N: usize>(
     g: &Geometry<N>,
     pass: Pass,
+    filtering: Filtering,
     isa: Isa,
     operands: &Operands<'_, T>,
     result: &mut [T],
 ) -> bool {
-    let form = Form::new(g, pass);
+    let form = Form::new(g, pass, filtering);
     let is_prepared = matches!(operands.weight, Weight::Prepared(_));
     let schedule = Schedule::<T, N>::new(g, &form, isa, is_prepared);
     let tasks = schedule.portions.tasks(&form, g.batch(), g.groups, result);
@@ -149,7 +151,7 @@ fn at_place<T: Element, const N: usize>(
     let Schedule { form, layout, row_stride, .. } = schedule;
     let Target { place, mut planes } = target;
     let strips = layout.strips(form, &place);
-    let per_item = strips.len() / place.batch.len();
+    let per_item = strips.len() / form.num_items(&place);
     if scratch.holds.as_ref().is_none_or(|(held, _)| *held != place) {
         scratch.packed.visit(form, layout, &place, &strips);
         scratch.holds = None;
@@ -164,47 +166,108 @@ fn at_place<T: Element, const N: usize>(
             let sources = first_source..(first_source + schedule.reduction).min(form.source_channels);
             let held = scratch.holds.as_ref().is_some_and(|(_, held)| *held == sources);
             if !held {
-                scratch.packed.fill(form, layout, &place, &strips, sources.clone(), operands.source);
+                scratch.packed.fill(
+                    form,
+                    layout,
+                    schedule.isa,
+                    &place,
+                    &strips,
+                    sources.clone(),
+                    operands.source,
+                );
                 scratch.holds = Some((place.clone(), sources.clone()));
             }
             add_sources(schedule, &place, &chunk, &sources, &strips, operands.bias, panels, scratch);
             first_source = sources.end;
         }
-        let phases = phase_rows(schedule, chunk.len());
+        let rows = Rows::new(schedule, chunk.len());
+        if form.unit == 2 {
+            rows.combine(schedule, &mut scratch.sums);
+        }
+        let of_item = per_item * layout.width;
         for item in 0..place.batch.len() {
             for channel in chunk.clone() {
-                let number = channel - chunk.start;
-                let rows: Vec<usize> = phases
-                    .iter()
-                    .map(|&(row, of_class)| {
-                        (row + number * of_class) * row_stride + item * per_item * layout.width
-                    })
-                    .collect();
+                let sums = Sums {
+                    values: &scratch.sums,
+                    phases: &rows.of_channel(schedule, channel - chunk.start, item * form.residues * of_item),
+                    of_item,
+                };
                 let plane = &mut planes[item * channels.len() + channel - channels.start];
-                form.store(schedule.isa, &place, &Sums { values: &scratch.sums, phases: &rows }, plane);
+                form.store(schedule.isa, &place, &sums, plane);
             }
         }
         start = chunk.end;
     }
 }
 
-/// Of every phase of the result, row-major: its row of sums for the first channel of a chunk, and how many rows there are
-/// per channel.
-fn phase_rows<T: Element, const N: usize>(
-    schedule: &Schedule<'_, T, N>,
+/// Where the rows of sums of a chunk are.
+struct Rows {
     channels: usize,
-) -> Vec<(usize, usize)> {
-    let counts = schedule.form.axes.each_ref().map(|axis| axis.phases.len());
-    let mut rows = vec![(0, 0); schedule.form.num_phases()];
-    let mut first = 0;
-    for panels in &schedule.panels {
-        let phases = &panels.class.phases;
-        for (number, phase) in phases.iter().enumerate() {
-            rows[super::form::flatten(phase.index, counts)] = (first + number, phases.len());
+    /// Of each class: the first row of each of its sums.
+    first: Vec<Vec<usize>>,
+}
+
+impl Rows {
+    fn new<T: Element, const N: usize>(schedule: &Schedule<'_, T, N>, channels: usize) -> Self {
+        let mut first = vec![Vec::new(); schedule.form.classes.len()];
+        let mut row = 0;
+        let mut class = 0;
+        for panels in &schedule.panels {
+            if panels.sum == 0 && row > 0 {
+                class += 1;
+            }
+            first[class].push(row);
+            row += panels.num_panels(channels) * panels.kernel.rows();
         }
-        first += panels.num_panels(channels) * panels.kernel.rows();
+        Rows { channels, first }
     }
-    rows
+
+    /// Turns the sums of products into even and odd outputs.
+    fn combine<T: Element, const N: usize>(&self, schedule: &Schedule<'_, T, N>, sums: &mut [T]) {
+        let mut rest = sums;
+        let mut taken = 0;
+        for (first, class) in self.first.iter().zip(&schedule.form.classes) {
+            let len = self.channels * class.phases.len() * schedule.row_stride;
+            let mut parts: Vec<&mut [T]> = Vec::new();
+            for row in first {
+                let (_, from) = rest.split_at_mut(row * schedule.row_stride - taken);
+                let (own, others) = from.split_at_mut(len);
+                parts.push(own);
+                taken = row * schedule.row_stride + len;
+                rest = others;
+            }
+            match &mut parts[..] {
+                [even, both, odd] => pair_outputs(even, both, odd, &[]),
+                [even, both, odd, opposite] => pair_outputs(even, both, odd, opposite),
+                _ => unreachable!("minimal filtering has three or four sums"),
+            }
+        }
+    }
+
+    /// Where the outputs of each phase of a channel begin, from column `column` on: by parity of the position, then by
+    /// phase, row-major.
+    fn of_channel<T: Element, const N: usize>(
+        &self,
+        schedule: &Schedule<'_, T, N>,
+        channel: usize,
+        column: usize,
+    ) -> Vec<usize> {
+        let form = schedule.form;
+        let counts = form.axes.each_ref().map(|axis| axis.phases.len());
+        let num_phases = form.num_phases();
+        let mut starts = vec![0; num_phases * form.unit];
+        for (first, class) in self.first.iter().zip(&form.classes) {
+            for (number, phase) in class.phases.iter().enumerate() {
+                for parity in 0..form.unit {
+                    // Even outputs are in the first sum, odd ones in the third.
+                    let row = first[2 * parity] + channel * class.phases.len() + number;
+                    starts[parity * num_phases + flatten(phase.index, counts)] =
+                        row * schedule.row_stride + column;
+                }
+            }
+        }
+        starts
+    }
 }
 
 /// Adds the terms of some source channels to the sums of a chunk; the first ones begin with the bias.
@@ -222,10 +285,12 @@ fn add_sources<T: Element, const N: usize>(
     let channel_stride = layout.channel_stride();
     let strip_len = sources.len() * channel_stride;
     let (mut first_row, mut first_panel) = (0, 0);
+    // Both outputs of a pair have the bias.
+    let of_bias = if form.unit == 2 { 1 } else { 0 };
     for class in &schedule.panels {
         let kernel = &class.kernel;
         let (m, lanes, num_phases) = (kernel.rows(), kernel.lanes(), class.class.phases.len());
-        let offsets: Vec<usize> = class.class.terms.iter().map(|term| layout.offset(term)).collect();
+        let offsets: Vec<usize> = class.terms().iter().map(|term| layout.offset(term)).collect();
         let signal = SignalLayout::new(&offsets, channel_stride, sources.len())
             .expect("the strips were packed by the same layout");
         let term_len = offsets.len() * m;
@@ -239,7 +304,7 @@ fn add_sources<T: Element, const N: usize>(
             scratch.starts.extend((0..m).map(|m_| {
                 let channel = (panel * m + m_) / num_phases;
                 let channel = place.group * form.result_channels + (chunk.start + channel).min(chunk.end - 1);
-                bias.map_or(T::zero(), |bias| bias[channel])
+                bias.filter(|_| class.sum == of_bias).map_or(T::zero(), |bias| bias[channel])
             }));
             let start = if sources.start == 0 { Start::Rows(&scratch.starts[..]) } else { Start::Sums };
             for (number, strip) in strips.iter().enumerate() {

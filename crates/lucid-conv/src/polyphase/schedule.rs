@@ -63,11 +63,12 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
         let panels: Vec<Panels<'a, T, N>> = form
             .classes
             .iter()
-            .map(|class| {
-                Panels::new(form, class, choose_kernel(isa, form.result_channels * class.phases.len()))
+            .flat_map(|class| {
+                let kernel = choose_kernel(isa, form.result_channels * class.phases.len());
+                (0..class.sums.len()).map(move |sum| Panels::new(form, class, sum, kernel))
             })
             .collect();
-        let main = panels.iter().max_by_key(|panels| panels.class.phases.len() * panels.class.terms.len());
+        let main = panels.iter().max_by_key(|panels| panels.class.phases.len() * panels.terms().len());
         let tile = main.map_or(1, |panels| panels.kernel.max_vectors() * panels.kernel.lanes());
         let layout = Layout::new(form, tile);
         let width = layout.width;
@@ -77,17 +78,17 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
         let strips =
             (SOURCE_LEN / (channels * per_channel)).max(MIN_STRIPS).min((MAX_POSITIONS / width).max(1));
         let len = form.axes[0].len;
-        let per_row = (form.end(2.min(len)) - form.end(1)).max(1);
-        let rows = (strips * width / per_row).clamp(1, len);
+        let inner: usize = form.extents(1)[1..].iter().product();
+        let rows = (strips * width * form.unit / inner).clamp(1, len);
         let parts = len.div_ceil(rows);
         // In parts as equal as whole strips allow.
-        let rows =
-            if N == 1 { len.div_ceil(parts).next_multiple_of(width).min(len) } else { len.div_ceil(parts) };
-        let per_item = form.end(rows).div_ceil(width);
+        let rows = len.div_ceil(parts);
+        let rows = if N == 1 { rows.next_multiple_of(width * form.unit).min(len) } else { rows };
+        let per_item = form.num_columns(rows).div_ceil(width) * form.residues;
         let items = if rows == len { (strips / per_item).clamp(1, g.batch().max(1)) } else { 1 };
         let strips = per_item * items;
-        let reduction =
-            (SOURCE_LEN / (strips * per_channel)).max(MIN_TERMS.div_ceil(form.max_terms().max(1)));
+        let max_terms = panels.iter().map(|panels| panels.terms().len()).max().unwrap_or(1);
+        let reduction = (SOURCE_LEN / (strips * per_channel)).max(MIN_TERMS.div_ceil(max_terms.max(1)));
         let reduction = channels.div_ceil(channels.div_ceil(reduction.min(channels)));
 
         // Panels end where a chunk of channels does.
@@ -115,7 +116,7 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
         let of_task = aligned(of_task);
         let row_stride = strips * width + 16;
         let sums_len = if reduction < channels { WAITING_LEN } else { SUMS_LEN };
-        let chunk = aligned(sums_len / (row_stride * phases)).min(of_task);
+        let chunk = aligned(sums_len / (row_stride * form.num_sums())).min(of_task);
         let portions = Portions { items, rows, channels: of_task, everywhere };
         Schedule { form, isa, layout, panels, portions, packing, reduction, chunk, row_stride }
     }

@@ -1,132 +1,171 @@
-//! The source as a tile kernel reads it: cut into strips of positions, every strip by channel, then by line.
+//! The source as a tile kernel reads it: cut into strips of columns, every strip by channel, then by line.
 //!
-//! A line is what the taps of one source phase and one offset of the outer axes read for the positions of a strip:
-//! `width + reach` entries of the flattened buffer. So a tap is a shift within a line, and a kernel walks a strip from its
-//! first channel to its last without leaving it: at 97% of the FMA peak where the rows of the signal themselves, each in
-//! pages of its own, allow 80 to 90%.
+//! A line is what the terms of one source phase and one offset of the outer axes read for the columns of a strip. So a
+//! term is a shift within a line, and a kernel walks a strip from its first channel to its last without leaving it: at 97%
+//! of the FMA peak where the rows of the signal themselves, each in pages of its own, allow 80 to 90%.
 
-use lucid_kernels::Element;
+use std::ops::Range;
 
-use super::form::{Form, Term};
+use lucid_kernels::{Element, Isa, PairTaps, pair_lines};
+
+use super::form::{Form, Line, Term, View, flatten};
 use super::place::Place;
 use crate::runs::gather;
 
 /// How wide strips are, and what lines they have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout<const N: usize> {
-    /// Positions of a strip.
+    /// Columns of a strip.
     pub(crate) width: usize,
-    /// Slot of the source and offset on the outer axes (0 on the last one).
-    lines: Vec<(usize, [usize; N])>,
+    lines: Vec<Line<N>>,
+    /// Of each line: where it begins in a channel.
+    starts: Vec<usize>,
     line_len: usize,
+    reach: usize,
+    channel_stride: usize,
 }
 
 /// A strip of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Strip {
-    /// Which batch item, counted from the place's first.
+    /// Which item of the place.
     pub(crate) item: usize,
-    /// The first flat position, within the item.
-    pub(crate) position: usize,
-    /// Positions up to the end of the item, at most the width.
+    /// The first column, within the item.
+    pub(crate) column: usize,
+    /// Columns up to the end of the item, at most the width.
     pub(crate) len: usize,
 }
 
-/// Neighbouring entries of a line that exist in the source.
+/// Neighbouring entries that exist in the source.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
-    /// Where in the strip's first channel they belong.
+    /// How many entries come before.
     to: usize,
     len: usize,
     /// Where in the plane the first of them is.
     from: usize,
 }
 
-/// What a strip's lines hold, the same for every channel.
+/// What a line is made of in one strip, the same for every channel.
 #[derive(Clone, Debug)]
 struct Content {
     segments: Vec<Segment>,
-    /// Whether some entry of a line does not exist, and is 0.
+    /// Whether some entry does not exist, and is 0.
     has_gaps: bool,
 }
 
 /// The packed source of a place, some channels at a time.
 pub(crate) struct Packed<T> {
-    /// `[strip][channel][line][entry]`
+    /// `[strip][channel][line][column]`
     pub(crate) values: Vec<T>,
+    /// By strip, then by line.
     contents: Vec<Content>,
+    /// The entries that pairs are made of, where they do not lie together in the source.
+    entries: Vec<T>,
 }
 
+/// Elements of the source of one strip that should stay in a first-level cache beside a panel of weights.
+const STRIP_LEN: usize = 5 * 1024;
+
 impl<const N: usize> Layout<N> {
-    /// Strips of a multiple of `tile` positions: as short as possible, but with no more than half as much again for the
-    /// entries that neighbouring strips share.
+    /// Strips of a multiple of `tile` columns: wide ones where they fit a first-level cache with all channels, as there is
+    /// less to be done per element then, or where neighbouring strips would share too much.
     pub(crate) fn new(form: &Form<N>, tile: usize) -> Self {
-        let reach = form.axes[N - 1].reach;
-        let width = tile * (2 * reach).div_ceil(tile).max(1);
-        let mut lines: Vec<(usize, [usize; N])> = Vec::new();
-        for class in &form.classes {
-            for term in &class.terms {
-                let line = (term.slot, outer(term.offset));
-                if !lines.contains(&line) {
-                    lines.push(line);
-                }
+        let reach = form.reach();
+        let mut lines: Vec<Line<N>> = Vec::new();
+        for term in form.terms() {
+            if !lines.contains(&term.line) {
+                lines.push(term.line);
             }
         }
-        Layout { width, lines, line_len: (width + reach).next_multiple_of(8) }
+        let members: Vec<usize> = lines.iter().map(|line| line.view.members()).collect();
+        let num_lines: usize = members.iter().sum();
+        let fits = |width: usize| form.source_channels * num_lines * (width + reach) <= STRIP_LEN;
+        let least = (2 * reach).div_ceil(tile).max(1);
+        let width = (least..=64 / tile).rev().find(|&tiles| fits(tiles * tile)).unwrap_or(least) * tile;
+        let line_len = (width + reach).next_multiple_of(8);
+        let starts = members
+            .iter()
+            .scan(0, |start, members| Some(std::mem::replace(start, *start + members * line_len)))
+            .collect();
+        Layout { width, lines, starts, line_len, reach, channel_stride: num_lines * line_len }
     }
 
-    /// From a channel's first entry to the next one's.
+    /// From a channel's first element to the next one's.
     pub(crate) fn channel_stride(&self) -> usize {
-        self.lines.len() * self.line_len
+        self.channel_stride
     }
 
     /// Where in a channel a term reads.
     pub(crate) fn offset(&self, term: &Term<N>) -> usize {
-        let line = (term.slot, outer(term.offset));
         let line =
-            self.lines.iter().position(|&other| other == line).expect("every term's line was put there");
-        line * self.line_len + term.offset[N - 1]
+            self.lines.iter().position(|line| *line == term.line).expect("every term's line was put there");
+        self.starts[line] + term.member * self.line_len + term.offset
     }
 
     /// The strips of a place, item by item.
     pub(crate) fn strips(&self, form: &Form<N>, place: &Place) -> Vec<Strip> {
-        let end = form.end(place.rows.len());
+        let end = form.num_columns(place.rows.len());
         let starts = (0..end).step_by(self.width);
         let of_item = |item| {
-            starts.clone().map(move |position| Strip { item, position, len: self.width.min(end - position) })
+            starts.clone().map(move |column| Strip { item, column, len: self.width.min(end - column) })
         };
-        (0..place.batch.len()).flat_map(of_item).collect()
+        (0..form.num_items(place)).flat_map(of_item).collect()
     }
 
-    /// Finds out what the strips hold.
-    fn content(&self, form: &Form<N>, place: &Place, strip: Strip) -> Content {
+    /// Finds out what a line of a strip is made of.
+    fn content(&self, form: &Form<N>, place: &Place, strip: Strip, line: &Line<N>) -> Content {
         let extents = form.extents(place.rows.len());
         let mut content = Content { segments: Vec::new(), has_gaps: false };
-        for (line, &(slot, offset)) in self.lines.iter().enumerate() {
-            let mut entry = strip.position + super::form::flatten(offset, extents);
-            let mut to = line * self.line_len;
-            // What a partial strip computes beyond its positions is dropped, whatever it reads there.
-            let end = to + strip.len + form.axes[N - 1].reach;
-            let mut found = 0;
-            while to < end {
-                let row = extents[N - 1] - entry % extents[N - 1];
-                let len = row.min(end - to);
-                if let Some((skip, len, from)) = form.source(place, slot, entry, len) {
-                    content.segments.push(Segment { to: to + skip, len, from });
-                    found += len;
-                }
-                entry += len;
-                to += len;
+        let mut entry = strip.column * form.unit + flatten(line.outer, extents) + line.view.parity();
+        // What a partial strip computes beyond its columns is dropped, whatever it reads there.
+        let end = line.view.entries(strip.len + self.reach);
+        let mut to = 0;
+        while to < end {
+            let row = extents[N - 1] - entry % extents[N - 1];
+            // Along a single axis a row has no end but the source's.
+            let len = if N == 1 { end - to } else { row.min(end - to) };
+            if let Some((skip, len, from)) = form.source(place, strip.item, line.slot, entry, len) {
+                content.segments.push(Segment { to: to + skip, len, from });
             }
-            content.has_gaps |= found < strip.len + form.axes[N - 1].reach;
+            entry += len;
+            to += len;
         }
+        let found: usize = content.segments.iter().map(|segment| segment.len).sum();
+        content.has_gaps = found < end;
         content
+    }
+}
+
+impl View {
+    /// Lines that the view puts down.
+    fn members(self) -> usize {
+        match self {
+            View::Entries => 1,
+            View::Pairs { taps, .. } => taps.lines(),
+        }
+    }
+
+    /// Which entry of a column is the first.
+    fn parity(self) -> usize {
+        match self {
+            View::Entries => 0,
+            View::Pairs { parity, .. } => parity,
+        }
+    }
+
+    /// Entries that so many columns are made of.
+    fn entries(self, columns: usize) -> usize {
+        match self {
+            View::Entries => columns,
+            View::Pairs { taps, .. } => 2 * (columns - 1) + taps.taps() + 1,
+        }
     }
 }
 
 impl<T: Element> Packed<T> {
     pub(crate) fn new() -> Self {
-        Packed { values: Vec::new(), contents: Vec::new() }
+        Packed { values: Vec::new(), contents: Vec::new(), entries: Vec::new() }
     }
 
     /// Looks up what the strips of another place hold.
@@ -138,43 +177,90 @@ impl<T: Element> Packed<T> {
         strips: &[Strip],
     ) {
         self.contents.clear();
-        self.contents.extend(strips.iter().map(|&strip| layout.content(form, place, strip)));
+        for &strip in strips {
+            self.contents.extend(layout.lines.iter().map(|line| layout.content(form, place, strip, line)));
+        }
     }
 
     /// Packs `channels` of the place visited last.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the place, its strips and the source they are packed from"
+    )]
     pub(crate) fn fill<const N: usize>(
         &mut self,
         form: &Form<N>,
         layout: &Layout<N>,
+        isa: Isa,
         place: &Place,
         strips: &[Strip],
-        channels: std::ops::Range<usize>,
+        channels: Range<usize>,
         source: &[T],
     ) {
-        let channel_stride = layout.channel_stride();
-        let strip_len = channels.len() * channel_stride;
+        let Packed { values, contents, entries } = self;
+        let strip_len = channels.len() * layout.channel_stride;
         let step = form.axes[N - 1].source_step;
         let plane_len = form.source_plane_len();
-        self.values.resize(strips.len() * strip_len, T::zero());
+        let num_lines = layout.lines.len();
+        values.resize(strips.len() * strip_len, T::zero());
+        // The vectors of pairs may read some elements more than they need.
+        entries.resize(2 * layout.line_len + 32, T::zero());
         for channel in channels.clone() {
-            let at = (channel - channels.start) * channel_stride;
-            for (number, (strip, content)) in strips.iter().zip(&self.contents).enumerate() {
+            let at = (channel - channels.start) * layout.channel_stride;
+            for (number, strip) in strips.iter().enumerate() {
                 let plane = form.source_plane(place, strip.item, channel) * plane_len;
                 let plane = &source[plane..][..plane_len];
-                let lines = &mut self.values[number * strip_len + at..][..channel_stride];
-                if content.has_gaps {
-                    lines.fill(T::zero());
-                }
-                for segment in &content.segments {
-                    gather(&mut lines[segment.to..][..segment.len], &plane[segment.from..], step);
+                let to = &mut values[number * strip_len + at..][..layout.channel_stride];
+                let contents = &contents[number * num_lines..][..num_lines];
+                for ((line, start), content) in layout.lines.iter().zip(&layout.starts).zip(contents) {
+                    match line.view {
+                        View::Entries => content.copy(plane, step, &mut to[*start..][..layout.line_len]),
+                        View::Pairs { taps, .. } => {
+                            let to = &mut to[*start..][..taps.lines() * layout.line_len];
+                            content.pairs(isa, taps, plane, step, strip.len + layout.reach, entries, to);
+                        }
+                    }
                 }
             }
         }
     }
 }
 
-/// An offset without that of the last axis.
-fn outer<const N: usize>(mut offset: [usize; N]) -> [usize; N] {
-    offset[N - 1] = 0;
-    offset
+impl Content {
+    fn copy<T: Element>(&self, plane: &[T], step: usize, to: &mut [T]) {
+        if self.has_gaps {
+            to.fill(T::zero());
+        }
+        for segment in &self.segments {
+            gather(&mut to[segment.to..][..segment.len], &plane[segment.from..], step);
+        }
+    }
+
+    /// The lines of `taps` for at least `columns` columns.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what is read, by which rule, and the two places it goes through"
+    )]
+    fn pairs<T: Element>(
+        &self,
+        isa: Isa,
+        taps: PairTaps,
+        plane: &[T],
+        step: usize,
+        columns: usize,
+        entries: &mut [T],
+        to: &mut [T],
+    ) {
+        let line_len = to.len() / taps.lines();
+        let from = match self.segments[..] {
+            [segment] if step == 1 && !self.has_gaps => &plane[segment.from..],
+            _ => {
+                self.copy(plane, step, entries);
+                entries
+            }
+        };
+        // Whole vectors, where there are entries enough.
+        let len = columns.next_multiple_of(8).min(line_len).min((from.len() - taps.taps() - 1) / 2 + 1);
+        pair_lines(isa, taps, from, len.max(columns), to, line_len);
+    }
 }
