@@ -71,14 +71,14 @@ pub(crate) mod sealed {
         /// Returns how many elements of each line are done.
         ///
         /// # Safety
-        /// There must be `(taps.lines() - 1) * line_stride + len` elements from `to` on.
+        /// There must be a start for each line, and `start + len` elements from `to` on for each of them.
         unsafe fn pair_blocks(
             isa: Isa,
             taps: PairTaps,
             from: &[Self],
             len: usize,
             to: *mut Self,
-            line_stride: usize,
+            starts: &[usize],
         ) -> usize;
     }
 

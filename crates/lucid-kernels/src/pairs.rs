@@ -41,7 +41,7 @@ impl PairTaps {
     }
 }
 
-/// Writes the lines of `taps` for `i < len`, `line_stride` apart: see the table above.
+/// Writes the lines of `taps` for `i < len`, each from its entry in `starts` on: see the table above.
 ///
 /// Falls back to [`Isa::Portable`] where this machine lacks `isa`.
 ///
@@ -49,31 +49,33 @@ impl PairTaps {
 /// use lucid_kernels::{Isa, PairTaps, pair_lines};
 ///
 /// let mut lines = [0.0; 6];
-/// pair_lines(Isa::best(), PairTaps::Two, &[1.0, 10.0, 100.0, 1000.0, 10000.0], 2, &mut lines, 2);
+/// pair_lines(Isa::best(), PairTaps::Two, &[1.0, 10.0, 100.0, 1000.0, 10000.0], 2, &mut lines, &[0, 2, 4]);
 /// assert_eq!(lines, [-9.0, -900.0, 10.0, 1000.0, 90.0, 9000.0]);
 /// ```
 ///
 /// # Panics
-/// When `from` has fewer than `2 (len - 1) + taps + 1` elements, or a line reaches beyond `to` or over the next one.
+/// When `from` has fewer than `2 (len - 1) + taps + 1` elements, there is not a start for each line, or a line reaches
+/// beyond `to`.
 pub fn pair_lines<T: Element>(
     isa: Isa,
     taps: PairTaps,
     from: &[T],
     len: usize,
     to: &mut [T],
-    line_stride: usize,
+    starts: &[usize],
 ) {
     if len == 0 {
         return;
     }
-    assert!(len <= line_stride, "lines of {len} at a distance of {line_stride}");
+    assert_eq!(starts.len(), taps.lines(), "starts for the lines of {taps:?}");
     assert!(2 * (len - 1) + taps.taps() < from.len(), "{} elements for {len} pairs", from.len());
-    assert!((taps.lines() - 1) * line_stride + len <= to.len(), "a line reaches beyond {}", to.len());
+    let space = to.len().checked_sub(len);
+    assert!(starts.iter().all(|&start| Some(start) <= space), "a line reaches beyond {}", to.len());
     // SAFETY: as just checked.
-    let done = unsafe { T::pair_blocks(isa, taps, from, len, to.as_mut_ptr(), line_stride) };
+    let done = unsafe { T::pair_blocks(isa, taps, from, len, to.as_mut_ptr(), starts) };
     for i in done..len {
         let x = &from[2 * i..];
-        let mut put = |line: usize, value: T| to[line * line_stride + i] = value;
+        let mut put = |line: usize, value: T| to[starts[line] + i] = value;
         match taps {
             PairTaps::One => {
                 put(0, x[0]);
@@ -97,8 +99,8 @@ pub fn pair_lines<T: Element>(
 /// Whole vectors of the lines; returns how many elements of each are done.
 ///
 /// # Safety
-/// The instruction set of `X` must be available, and the function inlined into one that enables it; there must be
-/// `(lines - 1) * line_stride + len` elements from `to` on.
+/// The instruction set of `X` must be available, and the function inlined into one that enables it; there must be a start
+/// for each line, and `start + len` elements from `to` on for each of them.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 unsafe fn blocks<X: Shuffle>(
@@ -106,7 +108,7 @@ unsafe fn blocks<X: Shuffle>(
     from: &[X::Element],
     len: usize,
     to: *mut X::Element,
-    line_stride: usize,
+    starts: &[usize],
 ) -> usize {
     let load = |at: usize| {
         // SAFETY: the loop below reads no further than it has checked.
@@ -121,9 +123,9 @@ unsafe fn blocks<X: Shuffle>(
         unsafe { X::unzip([first, second]) }
     };
     let store = |line: usize, i: usize, value: X| {
-        // i + LANES <= len  =>  within line `line` of those that the caller promises.
-        // SAFETY: hence the pointer stays within them.
-        let to = unsafe { to.add(line * line_stride + i) };
+        // i + LANES <= len  =>  within the line that the caller promises.
+        // SAFETY: hence the pointer stays within it.
+        let to = unsafe { to.add(starts[line] + i) };
         // SAFETY: hence LANES elements can be written; the caller promises the instruction set.
         unsafe { value.store(to) };
     };
@@ -187,24 +189,22 @@ mod x86 {
     macro_rules! wrapper {
         ($name:ident, $scalar:ty, $vector:ty) => {
             /// # Safety
-            /// AVX2 must be available; there must be `(lines - 1) * line_stride + len` elements from `to` on.
+            /// AVX2 must be available; there must be a start for each line, and `start + len` elements from `to` on.
             #[target_feature(enable = "avx2,fma")]
             pub(super) unsafe fn $name(
                 taps: PairTaps,
                 from: &[$scalar],
                 len: usize,
                 to: *mut $scalar,
-                line_stride: usize,
+                starts: &[usize],
             ) -> usize {
                 match taps {
                     // SAFETY: the caller promises the same, and this function enables the instruction set.
-                    PairTaps::One => unsafe { blocks::<$vector>(PairTaps::One, from, len, to, line_stride) },
+                    PairTaps::One => unsafe { blocks::<$vector>(PairTaps::One, from, len, to, starts) },
                     // SAFETY: as above.
-                    PairTaps::Two => unsafe { blocks::<$vector>(PairTaps::Two, from, len, to, line_stride) },
+                    PairTaps::Two => unsafe { blocks::<$vector>(PairTaps::Two, from, len, to, starts) },
                     // SAFETY: as above.
-                    PairTaps::Three => unsafe {
-                        blocks::<$vector>(PairTaps::Three, from, len, to, line_stride)
-                    },
+                    PairTaps::Three => unsafe { blocks::<$vector>(PairTaps::Three, from, len, to, starts) },
                 }
             }
         };
@@ -223,13 +223,13 @@ macro_rules! impl_pairs {
                 from: &[$scalar],
                 len: usize,
                 to: *mut $scalar,
-                line_stride: usize,
+                starts: &[usize],
             ) -> usize {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2 | Isa::Avx512 if Isa::Avx2.is_available() => {
                         // SAFETY: the guard has found the instruction set; the caller promises the rest.
-                        unsafe { x86::$blocks(taps, from, len, to, line_stride) }
+                        unsafe { x86::$blocks(taps, from, len, to, starts) }
                     }
                     _ => 0,
                 }
@@ -260,7 +260,8 @@ mod tests {
                     let x: Vec<T> = (0..2 * (len - 1) + w.len() + 1).map(number).collect();
                     let stride = len + len % 3;
                     let mut lines = vec![T::nan(); (taps.lines() - 1) * stride + len];
-                    pair_lines(isa, taps, &x, len, &mut lines, stride);
+                    let starts: Vec<usize> = (0..taps.lines()).map(|line| line * stride).collect();
+                    pair_lines(isa, taps, &x, len, &mut lines, &starts);
                     let zero = T::zero();
                     let of_line = match taps {
                         PairTaps::One => vec![w[0], w[0]],
@@ -299,6 +300,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "6 elements for 3 pairs")]
     fn a_signal_that_is_too_short_is_refused() {
-        pair_lines(Isa::best(), PairTaps::Two, &[0.0; 6], 3, &mut [0.0; 9], 3);
+        pair_lines(Isa::best(), PairTaps::Two, &[0.0; 6], 3, &mut [0.0; 9], &[0, 3, 6]);
     }
 }

@@ -52,22 +52,17 @@ impl Chunk {
     ) {
         let first = self.taps[0].offset;
         let w: Vec<usize> = self.taps.iter().map(tap).collect();
-        let (taps, factors): (PairTaps, Vec<(usize, Factor)>) = match w[..] {
-            [a] => (PairTaps::One, vec![(0, Factor::Tap(a)), (2, Factor::Tap(a))]),
-            [a, b] => {
-                (PairTaps::Two, vec![(0, Factor::Tap(a)), (1, Factor::Sum([a, b])), (2, Factor::Tap(b))])
-            }
+        let (taps, factors): (PairTaps, Vec<Factor>) = match w[..] {
+            [a] => (PairTaps::One, vec![Factor::Tap(a); 2]),
+            [a, b] => (PairTaps::Two, vec![Factor::Tap(a), Factor::Sum([a, b]), Factor::Tap(b)]),
             _ => {
                 let w = [w[0], w[1], w[2]];
                 let (both, opposite) = (Factor::HalfSum(w), Factor::HalfAlternating(w));
-                (
-                    PairTaps::Three,
-                    vec![(0, Factor::Tap(w[0])), (1, both), (2, Factor::Tap(w[2])), (3, opposite)],
-                )
+                (PairTaps::Three, vec![Factor::Tap(w[0]), both, Factor::Tap(w[2]), opposite])
             }
         };
         let line = Line { slot, outer, view: View::Pairs { taps, parity: first % 2 } };
-        for (member, (sum, factor)) in factors.into_iter().enumerate() {
+        for (member, (&sum, factor)) in line.view.sums().iter().zip(factors).enumerate() {
             sums[sum].push((Term { line, member, offset: first / 2 }, factor));
         }
     }

@@ -282,8 +282,7 @@ fn add_sources<T: Element, const N: usize>(
     scratch: &mut Scratch<T>,
 ) {
     let Schedule { form, layout, row_stride, .. } = schedule;
-    let channel_stride = layout.channel_stride();
-    let strip_len = sources.len() * channel_stride;
+    let strip_len = sources.len() * layout.per_channel();
     let (mut first_row, mut first_panel) = (0, 0);
     // Both outputs of a pair have the bias.
     let of_bias = if form.unit == 2 { 1 } else { 0 };
@@ -291,7 +290,8 @@ fn add_sources<T: Element, const N: usize>(
         let kernel = &class.kernel;
         let (m, lanes, num_phases) = (kernel.rows(), kernel.lanes(), class.class.phases.len());
         let offsets: Vec<usize> = class.terms().iter().map(|term| layout.offset(term)).collect();
-        let signal = SignalLayout::new(&offsets, channel_stride, sources.len())
+        let part = layout.part(class.sum, sources.len());
+        let signal = SignalLayout::new(&offsets, layout.channel_stride(class.sum), sources.len())
             .expect("the strips were packed by the same layout");
         let term_len = offsets.len() * m;
         let skipped = (chunk.start - panels.first) * num_phases / m;
@@ -308,7 +308,7 @@ fn add_sources<T: Element, const N: usize>(
             }));
             let start = if sources.start == 0 { Start::Rows(&scratch.starts[..]) } else { Start::Sums };
             for (number, strip) in strips.iter().enumerate() {
-                let values = &scratch.packed.values[number * strip_len..][..strip_len];
+                let values = &scratch.packed.values[number * strip_len..][..strip_len][part..];
                 let terms = Terms::new(weights, m, values, signal).expect(
                     "the panel has a weight per term and row, and the strip every entry that a term reads",
                 );

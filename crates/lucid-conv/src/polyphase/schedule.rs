@@ -74,7 +74,7 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
         let width = layout.width;
 
         // As many strips as fit with all channels, or at least some with as many channels as fit.
-        let (channels, per_channel) = (form.source_channels, layout.channel_stride().max(1));
+        let (channels, per_channel) = (form.source_channels, layout.per_channel().max(1));
         let strips =
             (SOURCE_LEN / (channels * per_channel)).max(MIN_STRIPS).min((MAX_POSITIONS / width).max(1));
         let len = form.axes[0].len;
@@ -134,7 +134,7 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
     /// Elements of workspace of a thread.
     pub(crate) fn workspace_len(&self) -> usize {
         let strips = (self.row_stride - 16) / self.layout.width;
-        let source = strips * self.reduction * self.layout.channel_stride();
+        let source = strips * self.reduction * self.layout.per_channel();
         let panels = match self.packing {
             Packing::Before => 0,
             Packing::ByTask => self.panels_len(self.portions.channels),
@@ -152,9 +152,10 @@ fn choose_kernel<T: Element>(isa: Isa, num_rows: usize) -> TileKernel<T> {
     });
     let cost = |kernel: &TileKernel<T>| {
         let (rows, vectors) = (kernel.rows(), kernel.max_vectors());
-        // Half cycles of a term: two multiply-adds a cycle, or two reads, where a vector that straddles two cache lines
-        // counts twice; or, where there are few sums, the 4 cycles until a sum can be added to again.
-        let cycles = (rows * vectors).max(rows + 2 * vectors).max(8);
+        // Sixteenths of a cycle per term: two multiply-adds a cycle; or two reads and what they wait for the second-level
+        // cache, where a vector that straddles two lines counts twice; or, where there are few sums, the 4 cycles until a
+        // sum can be added to again.
+        let cycles = (8 * rows * vectors).max(9 * (rows + 2 * vectors)).max(64);
         (num_rows.div_ceil(rows) * cycles * 64 / vectors, MAX_ROWS * 8 - rows * vectors)
     };
     kernels.min_by_key(cost).expect("there are kernels")

@@ -1,8 +1,9 @@
 //! The source as a tile kernel reads it: cut into strips of columns, every strip by channel, then by line.
 //!
-//! A line is what the terms of one source phase and one offset of the outer axes read for the columns of a strip. So a
-//! term is a shift within a line, and a kernel walks a strip from its first channel to its last without leaving it: at 97%
-//! of the FMA peak where the rows of the signal themselves, each in pages of its own, allow 80 to 90%.
+//! A line is what the terms of one source phase and one offset of the outer axes read for the columns of a strip; each of
+//! the sums has lines of its own. So a term is a shift within a line, and a kernel walks the lines of its sum from the
+//! first channel to the last, without a gap: at 97% of the FMA peak where the rows of the signal themselves, each in pages
+//! of its own, allow 80 to 90%.
 
 use std::ops::Range;
 
@@ -18,11 +19,12 @@ pub(crate) struct Layout<const N: usize> {
     /// Columns of a strip.
     pub(crate) width: usize,
     lines: Vec<Line<N>>,
-    /// Of each line: where it begins in a channel.
-    starts: Vec<usize>,
+    /// Of each line and member: the sum that reads it, and where it begins within the sum's part of a channel.
+    members: Vec<Vec<(usize, usize)>>,
     line_len: usize,
     reach: usize,
-    channel_stride: usize,
+    /// By sum: from a channel's first element to the next one's.
+    channel_strides: Vec<usize>,
 }
 
 /// A strip of a place.
@@ -56,7 +58,7 @@ struct Content {
 
 /// The packed source of a place, some channels at a time.
 pub(crate) struct Packed<T> {
-    /// `[strip][channel][line][column]`
+    /// `[strip][sum][channel][line][column]`
     pub(crate) values: Vec<T>,
     /// By strip, then by line.
     contents: Vec<Content>,
@@ -78,29 +80,43 @@ impl<const N: usize> Layout<N> {
                 lines.push(term.line);
             }
         }
-        let members: Vec<usize> = lines.iter().map(|line| line.view.members()).collect();
-        let num_lines: usize = members.iter().sum();
+        let num_lines: usize = lines.iter().map(|line| line.view.sums().len()).sum();
         let fits = |width: usize| form.source_channels * num_lines * (width + reach) <= STRIP_LEN;
         let least = (2 * reach).div_ceil(tile).max(1);
         let width = (least..=64 / tile).rev().find(|&tiles| fits(tiles * tile)).unwrap_or(least) * tile;
         let line_len = (width + reach).next_multiple_of(8);
-        let starts = members
-            .iter()
-            .scan(0, |start, members| Some(std::mem::replace(start, *start + members * line_len)))
-            .collect();
-        Layout { width, lines, starts, line_len, reach, channel_stride: num_lines * line_len }
+        let mut channel_strides = Vec::new();
+        let mut put = |&sum: &usize| {
+            channel_strides.resize(channel_strides.len().max(sum + 1), 0);
+            let start: &mut usize = &mut channel_strides[sum];
+            *start += line_len;
+            (sum, *start - line_len)
+        };
+        let members = lines.iter().map(|line| line.view.sums().iter().map(&mut put).collect()).collect();
+        Layout { width, lines, members, line_len, reach, channel_strides }
     }
 
-    /// From a channel's first element to the next one's.
-    pub(crate) fn channel_stride(&self) -> usize {
-        self.channel_stride
+    /// From a channel's first element to the next one's, within the part of a sum.
+    pub(crate) fn channel_stride(&self, sum: usize) -> usize {
+        // A sum without terms has no lines.
+        self.channel_strides.get(sum).copied().unwrap_or(0)
     }
 
-    /// Where in a channel a term reads.
+    /// Elements of a strip, per channel.
+    pub(crate) fn per_channel(&self) -> usize {
+        self.channel_strides.iter().sum()
+    }
+
+    /// Where the part of a sum begins in a strip of so many channels.
+    pub(crate) fn part(&self, sum: usize, channels: usize) -> usize {
+        channels * self.channel_strides.iter().take(sum).sum::<usize>()
+    }
+
+    /// Where in its sum's part of a channel a term reads.
     pub(crate) fn offset(&self, term: &Term<N>) -> usize {
         let line =
             self.lines.iter().position(|line| *line == term.line).expect("every term's line was put there");
-        self.starts[line] + term.member * self.line_len + term.offset
+        self.members[line][term.member].1 + term.offset
     }
 
     /// The strips of a place, item by item.
@@ -138,11 +154,13 @@ impl<const N: usize> Layout<N> {
 }
 
 impl View {
-    /// Lines that the view puts down.
-    fn members(self) -> usize {
+    /// The sums that read the lines of the view, one after the other.
+    pub(crate) fn sums(self) -> &'static [usize] {
         match self {
-            View::Entries => 1,
-            View::Pairs { taps, .. } => taps.lines(),
+            View::Entries => &[0],
+            View::Pairs { taps: PairTaps::One, .. } => &[0, 2],
+            View::Pairs { taps: PairTaps::Two, .. } => &[0, 1, 2],
+            View::Pairs { taps: PairTaps::Three, .. } => &[0, 1, 2, 3],
         }
     }
 
@@ -198,7 +216,7 @@ impl<T: Element> Packed<T> {
         source: &[T],
     ) {
         let Packed { values, contents, entries } = self;
-        let strip_len = channels.len() * layout.channel_stride;
+        let strip_len = channels.len() * layout.per_channel();
         let step = form.axes[N - 1].source_step;
         let plane_len = form.source_plane_len();
         let num_lines = layout.lines.len();
@@ -206,18 +224,34 @@ impl<T: Element> Packed<T> {
         // The vectors of pairs may read some elements more than they need.
         entries.resize(2 * layout.line_len + 32, T::zero());
         for channel in channels.clone() {
-            let at = (channel - channels.start) * layout.channel_stride;
+            let at = channel - channels.start;
+            let place_of = |(sum, start): (usize, usize)| {
+                layout.part(sum, channels.len()) + at * layout.channel_strides[sum] + start
+            };
+            let starts: Vec<[usize; 4]> = layout
+                .members
+                .iter()
+                .map(|members| std::array::from_fn(|member| members.get(member).map_or(0, |&m| place_of(m))))
+                .collect();
             for (number, strip) in strips.iter().enumerate() {
                 let plane = form.source_plane(place, strip.item, channel) * plane_len;
                 let plane = &source[plane..][..plane_len];
-                let to = &mut values[number * strip_len + at..][..layout.channel_stride];
+                let to = &mut values[number * strip_len..][..strip_len];
                 let contents = &contents[number * num_lines..][..num_lines];
-                for ((line, start), content) in layout.lines.iter().zip(&layout.starts).zip(contents) {
+                for ((line, starts), content) in layout.lines.iter().zip(&starts).zip(contents) {
                     match line.view {
-                        View::Entries => content.copy(plane, step, &mut to[*start..][..layout.line_len]),
+                        View::Entries => content.copy(plane, step, &mut to[starts[0]..][..layout.line_len]),
                         View::Pairs { taps, .. } => {
-                            let to = &mut to[*start..][..taps.lines() * layout.line_len];
-                            content.pairs(isa, taps, plane, step, strip.len + layout.reach, entries, to);
+                            let columns = [strip.len + layout.reach, layout.line_len];
+                            content.pairs(
+                                isa,
+                                taps,
+                                plane,
+                                step,
+                                columns,
+                                entries,
+                                (to, &starts[..taps.lines()]),
+                            );
                         }
                     }
                 }
@@ -236,7 +270,7 @@ impl Content {
         }
     }
 
-    /// The lines of `taps` for at least `columns` columns.
+    /// The lines of `taps`: the first number of columns at least, and the second at most.
     #[expect(
         clippy::too_many_arguments,
         reason = "what is read, by which rule, and the two places it goes through"
@@ -247,11 +281,10 @@ impl Content {
         taps: PairTaps,
         plane: &[T],
         step: usize,
-        columns: usize,
+        columns: [usize; 2],
         entries: &mut [T],
-        to: &mut [T],
+        (to, starts): (&mut [T], &[usize]),
     ) {
-        let line_len = to.len() / taps.lines();
         let from = match self.segments[..] {
             [segment] if step == 1 && !self.has_gaps => &plane[segment.from..],
             _ => {
@@ -260,7 +293,8 @@ impl Content {
             }
         };
         // Whole vectors, where there are entries enough.
-        let len = columns.next_multiple_of(8).min(line_len).min((from.len() - taps.taps() - 1) / 2 + 1);
-        pair_lines(isa, taps, from, len.max(columns), to, line_len);
+        let [least, most] = columns;
+        let len = least.next_multiple_of(8).min(most).min((from.len() - taps.taps() - 1) / 2 + 1);
+        pair_lines(isa, taps, from, len.max(least), to, starts);
     }
 }
