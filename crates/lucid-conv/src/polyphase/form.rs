@@ -81,6 +81,8 @@ pub(crate) struct Form<const N: usize> {
     pub(crate) classes: Vec<Class<N>>,
     /// Flat positions that a column of sums stands for: 1, or 2 with minimal filtering.
     pub(crate) unit: usize,
+    /// Per axis: entries that do not exist at the end of a row, and are those at the beginning of the next one.
+    shared: [usize; N],
     /// Interleaved signals along the last axis that do not mix.
     pub(crate) residues: usize,
     pub(crate) groups: usize,
@@ -108,10 +110,29 @@ pub(crate) enum Filtering {
 
 impl<const N: usize> Form<N> {
     pub(crate) fn new(g: &Geometry<N>, pass: Pass, filtering: Filtering) -> Self {
+        let plain = Form::with_lattices(g, pass, filtering, Lattice::onto_fine);
+        if pass != Pass::BackwardData || filtering == Filtering::Minimal {
+            return plain;
+        }
+        let rows = plain.axes[0].len;
+        let trimmed = Form::with_lattices(g, pass, filtering, Lattice::onto_fine_from_start);
+        let columns = trimmed.num_columns(trimmed.axes[0].len);
+        // Tiles have a vector of 8 or 16 columns at least.
+        if columns.next_multiple_of(8) * 20 <= plain.num_columns(rows).next_multiple_of(8) * 19 {
+            trimmed
+        } else {
+            plain
+        }
+    }
+
+    fn with_lattices(
+        g: &Geometry<N>,
+        pass: Pass,
+        filtering: Filtering,
+        fine: impl Fn(&crate::axis::Axis) -> Lattice,
+    ) -> Self {
         let onto_fine = pass == Pass::BackwardData;
-        let mut axes = g
-            .axes
-            .map(|axis| if onto_fine { Lattice::onto_fine(&axis) } else { Lattice::onto_coarse(&axis) });
+        let mut axes = g.axes.map(|axis| if onto_fine { fine(&axis) } else { Lattice::onto_coarse(&axis) });
         let mut residues = 1;
         let last = &g.axes[N - 1];
         if filtering == Filtering::Minimal && last.stride == 1 && last.dilation > 1 {
@@ -180,11 +201,22 @@ impl<const N: usize> Form<N> {
             WeightStrides { source: fine, result: coarse, group }
         };
         let unit = if filtering == Filtering::Minimal { 2 } else { 1 };
+        let mut shared = [0; N];
+        for axis in 1..N {
+            let lattice = &axes[axis];
+            let len = lattice.len + lattice.reach;
+            let of_slot = |slot: &[usize; N]| {
+                let (found, _) = lattice.existing(slot[axis], 0, len);
+                found.start.min(len - found.end)
+            };
+            shared[axis] = slots.iter().map(of_slot).min().unwrap_or(0).min(lattice.reach);
+        }
         Form {
             axes,
             slots,
             classes,
             unit,
+            shared,
             residues,
             groups: g.groups,
             source_channels,
@@ -197,6 +229,9 @@ impl<const N: usize> Form<N> {
     pub(crate) fn extents(&self, rows: usize) -> [usize; N] {
         let mut extents = self.axes.each_ref().map(|axis| axis.len + axis.reach);
         extents[0] = rows + self.axes[0].reach;
+        for (extent, shared) in extents.iter_mut().zip(self.shared) {
+            *extent -= shared;
+        }
         extents[N - 1] = extents[N - 1].next_multiple_of(self.unit);
         extents
     }

@@ -69,6 +69,36 @@ impl Lattice {
         }
     }
 
+    /// As [`onto_fine`](Self::onto_fine), with phases counted from the result's first position, not from the padding's:
+    /// no position is computed that some phase has no result for, but phases that read the same entries as others there
+    /// read them one entry later here.
+    ///
+    /// Fine position `i s + r` is `(i + (r + p) / s) s + (r + p) mod s - p`.
+    pub(crate) fn onto_fine_from_start(axis: &Axis) -> Self {
+        let &Axis { fine, coarse, taps, stride, dilation, pad_before } = axis;
+        let plain = Lattice::onto_fine(axis);
+        // How far phase r is shifted, beyond what all are.
+        let shift = |r: usize| (r + pad_before) / stride - pad_before / stride;
+        let phases: Vec<Vec<AxisTap>> = (0..stride)
+            .map(|r| {
+                let of_plain = &plain.phases[(r + pad_before) % stride];
+                of_plain.iter().map(|tap| AxisTap { offset: tap.offset + shift(r), ..*tap }).collect()
+            })
+            .collect();
+        let reach = phases.iter().flatten().map(|tap| tap.offset).max().unwrap_or(0);
+        Lattice {
+            source_len: coarse,
+            source_step: 1,
+            source_start: (pad_before / stride) as isize - ((taps - 1) * dilation / stride) as isize,
+            result_len: fine,
+            result_step: stride,
+            result_start: 0,
+            len: fine.div_ceil(stride),
+            reach,
+            phases,
+        }
+    }
+
     /// From the fine grid to the coarse one.
     pub(crate) fn onto_coarse(axis: &Axis) -> Self {
         let &Axis { fine, coarse, taps, stride, dilation, pad_before } = axis;
@@ -194,6 +224,7 @@ mod tests {
             }
             expected.sort_unstable();
             assert_eq!(links(&Lattice::onto_fine(&axis)), expected, "{axis:?}");
+            assert_eq!(links(&Lattice::onto_fine_from_start(&axis)), expected, "{axis:?}");
             let mut swapped: Vec<_> =
                 expected.iter().map(|&(tap, coarse, fine)| (tap, fine, coarse)).collect();
             swapped.sort_unstable();
@@ -239,7 +270,12 @@ mod tests {
     #[test]
     fn every_result_is_some_phases() {
         for axis in axes() {
-            for lattice in [Lattice::onto_fine(&axis), Lattice::onto_coarse(&axis)] {
+            let lattices = [
+                Lattice::onto_fine(&axis),
+                Lattice::onto_fine_from_start(&axis),
+                Lattice::onto_coarse(&axis),
+            ];
+            for lattice in lattices {
                 let mut found: Vec<usize> = (0..lattice.result_step)
                     .flat_map(|phase| {
                         let (positions, first) = lattice.results(phase, 0..lattice.len);

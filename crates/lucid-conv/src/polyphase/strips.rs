@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use lucid_kernels::{Element, Isa, PairTaps, pair_lines};
+use lucid_kernels::{Element, Isa, PairTaps, deinterleave, pair_lines};
 
 use super::form::{Form, Line, Term, View, flatten};
 use super::place::Place;
@@ -62,12 +62,16 @@ pub(crate) struct Packed<T> {
     pub(crate) values: Vec<T>,
     /// By strip, then by line.
     contents: Vec<Content>,
-    /// The entries that pairs are made of, where they do not lie together in the source.
+    /// The entries of a channel, where they do not lie together in the source: by phase.
     entries: Vec<T>,
+    /// The same as they are in the source, with zeros where it ends.
+    padded: Vec<T>,
 }
 
 /// Elements of the source of one strip that should stay in a first-level cache beside a panel of weights.
 const STRIP_LEN: usize = 5 * 1024;
+/// Elements that vectors may read beyond those that they need.
+const SLACK: usize = 32;
 
 impl<const N: usize> Layout<N> {
     /// Strips of a multiple of `tile` columns: wide ones where they fit a first-level cache with all channels, as there is
@@ -119,6 +123,27 @@ impl<const N: usize> Layout<N> {
         self.members[line][term.member].1 + term.offset
     }
 
+    /// Puts the lines of a view into a strip: those of `columns` columns, and what neighbours read of them.
+    fn put<T: Element>(
+        &self,
+        isa: Isa,
+        view: View,
+        from: &[T],
+        columns: usize,
+        (to, starts): (&mut [T], &[usize; 4]),
+    ) {
+        // Whole vectors, where there are entries enough.
+        let least = columns + self.reach;
+        let most = least.next_multiple_of(8).min(self.line_len);
+        match view {
+            View::Entries => gather(&mut to[starts[0]..][..most.min(from.len())], from, 1),
+            View::Pairs { taps, .. } => {
+                let len = most.min((from.len() - taps.taps() - 1) / 2 + 1);
+                pair_lines(isa, taps, from, len.max(least), to, &starts[..taps.lines()]);
+            }
+        }
+    }
+
     /// The strips of a place, item by item.
     pub(crate) fn strips(&self, form: &Form<N>, place: &Place) -> Vec<Strip> {
         let end = form.num_columns(place.rows.len());
@@ -139,8 +164,7 @@ impl<const N: usize> Layout<N> {
         let mut to = 0;
         while to < end {
             let row = extents[N - 1] - entry % extents[N - 1];
-            // Along a single axis a row has no end but the source's.
-            let len = if N == 1 { end - to } else { row.min(end - to) };
+            let len = row.min(end - to);
             if let Some((skip, len, from)) = form.source(place, strip.item, line.slot, entry, len) {
                 content.segments.push(Segment { to: to + skip, len, from });
             }
@@ -183,7 +207,7 @@ impl View {
 
 impl<T: Element> Packed<T> {
     pub(crate) fn new() -> Self {
-        Packed { values: Vec::new(), contents: Vec::new(), entries: Vec::new() }
+        Packed { values: Vec::new(), contents: Vec::new(), entries: Vec::new(), padded: Vec::new() }
     }
 
     /// Looks up what the strips of another place hold.
@@ -195,6 +219,9 @@ impl<T: Element> Packed<T> {
         strips: &[Strip],
     ) {
         self.contents.clear();
+        if N == 1 {
+            return;
+        }
         for &strip in strips {
             self.contents.extend(layout.lines.iter().map(|line| layout.content(form, place, strip, line)));
         }
@@ -215,14 +242,13 @@ impl<T: Element> Packed<T> {
         channels: Range<usize>,
         source: &[T],
     ) {
-        let Packed { values, contents, entries } = self;
+        let Packed { values, contents, entries, padded } = self;
         let strip_len = channels.len() * layout.per_channel();
         let step = form.axes[N - 1].source_step;
         let plane_len = form.source_plane_len();
         let num_lines = layout.lines.len();
         values.resize(strips.len() * strip_len, T::zero());
-        // The vectors of pairs may read some elements more than they need.
-        entries.resize(2 * layout.line_len + 32, T::zero());
+        entries.resize((2 * layout.line_len + SLACK).max(entries.len()), T::zero());
         for channel in channels.clone() {
             let at = channel - channels.start;
             let place_of = |(sum, start): (usize, usize)| {
@@ -233,31 +259,84 @@ impl<T: Element> Packed<T> {
                 .iter()
                 .map(|members| std::array::from_fn(|member| members.get(member).map_or(0, |&m| place_of(m))))
                 .collect();
+            if N == 1 {
+                let per_item = strips.len() / place.batch.len();
+                for (batch, strips) in strips.chunks(per_item).enumerate() {
+                    let plane = form.source_plane(place, batch * form.residues, channel) * plane_len;
+                    let rows = signal_rows(form, isa, place, &source[plane..][..plane_len], entries, padded);
+                    for (number, strip) in strips.iter().enumerate() {
+                        let to = &mut values[(batch * per_item + number) * strip_len..][..strip_len];
+                        for (line, starts) in layout.lines.iter().zip(&starts) {
+                            let row = form.slots[line.slot][0] + strip.item % form.residues;
+                            let from = &rows.values[row * rows.stride + strip.column * form.unit..];
+                            layout.put(isa, line.view, &from[line.view.parity()..], strip.len, (to, starts));
+                        }
+                    }
+                }
+                continue;
+            }
             for (number, strip) in strips.iter().enumerate() {
                 let plane = form.source_plane(place, strip.item, channel) * plane_len;
                 let plane = &source[plane..][..plane_len];
                 let to = &mut values[number * strip_len..][..strip_len];
                 let contents = &contents[number * num_lines..][..num_lines];
                 for ((line, starts), content) in layout.lines.iter().zip(&starts).zip(contents) {
-                    match line.view {
-                        View::Entries => content.copy(plane, step, &mut to[starts[0]..][..layout.line_len]),
-                        View::Pairs { taps, .. } => {
-                            let columns = [strip.len + layout.reach, layout.line_len];
-                            content.pairs(
-                                isa,
-                                taps,
-                                plane,
-                                step,
-                                columns,
-                                entries,
-                                (to, &starts[..taps.lines()]),
-                            );
+                    let from = match content.segments[..] {
+                        [segment] if step == 1 && !content.has_gaps => &plane[segment.from..],
+                        _ => {
+                            content.copy(plane, step, entries);
+                            &entries[..]
                         }
-                    }
+                    };
+                    layout.put(isa, line.view, from, strip.len, (to, starts));
                 }
             }
         }
     }
+}
+
+/// The entries of a place along a single axis, by phase of the source.
+struct Rows<'a, T> {
+    values: &'a [T],
+    stride: usize,
+}
+
+/// The entries of one signal of a place: where they lie, or de-interleaved, with zeros where the source ends.
+fn signal_rows<'a, T: Element, const N: usize>(
+    form: &Form<N>,
+    isa: Isa,
+    place: &Place,
+    plane: &'a [T],
+    entries: &'a mut Vec<T>,
+    padded: &mut Vec<T>,
+) -> Rows<'a, T> {
+    let axis = &form.axes[0];
+    let step = axis.source_step;
+    // Pairs may read one position more than there are, and vectors some more.
+    let len = place.rows.len() + axis.reach + form.unit - 1;
+    let start = axis.source_start + (place.rows.start * step) as isize;
+    let end = start + (len * step) as isize;
+    let inside = start >= 0 && end <= plane.len() as isize;
+    if step == 1 && inside {
+        return Rows { values: &plane[start as usize..], stride: 0 };
+    }
+    let from = if inside {
+        &plane[start as usize..end as usize]
+    } else {
+        padded.clear();
+        padded.resize(len * step, T::zero());
+        let clamp = |at: isize| at.clamp(0, plane.len() as isize);
+        let exists = clamp(start) as usize..clamp(end) as usize;
+        if !exists.is_empty() {
+            padded[(exists.start as isize - start) as usize..][..exists.len()]
+                .copy_from_slice(&plane[exists]);
+        }
+        padded
+    };
+    let stride = (len + SLACK).next_multiple_of(8);
+    entries.resize((step * stride).max(entries.len()), T::zero());
+    deinterleave(isa, from, step, len, entries, stride);
+    Rows { values: entries, stride }
 }
 
 impl Content {
@@ -268,33 +347,5 @@ impl Content {
         for segment in &self.segments {
             gather(&mut to[segment.to..][..segment.len], &plane[segment.from..], step);
         }
-    }
-
-    /// The lines of `taps`: the first number of columns at least, and the second at most.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what is read, by which rule, and the two places it goes through"
-    )]
-    fn pairs<T: Element>(
-        &self,
-        isa: Isa,
-        taps: PairTaps,
-        plane: &[T],
-        step: usize,
-        columns: [usize; 2],
-        entries: &mut [T],
-        (to, starts): (&mut [T], &[usize]),
-    ) {
-        let from = match self.segments[..] {
-            [segment] if step == 1 && !self.has_gaps => &plane[segment.from..],
-            _ => {
-                self.copy(plane, step, entries);
-                entries
-            }
-        };
-        // Whole vectors, where there are entries enough.
-        let [least, most] = columns;
-        let len = least.next_multiple_of(8).min(most).min((from.len() - taps.taps() - 1) / 2 + 1);
-        pair_lines(isa, taps, from, len.max(least), to, starts);
     }
 }
