@@ -122,7 +122,7 @@ fn variants<const N: usize>(plan: &Plan<N>) -> Result<Vec<Plan<N>>> {
     let mut plans = Vec::new();
     for algorithm in Algorithm::ALL {
         match with_algorithm(*plan, algorithm) {
-            Ok(plan) if algorithm == Algorithm::Polyphase => {
+            Ok(plan) if matches!(algorithm, Algorithm::Polyphase | Algorithm::Minimal) => {
                 for isa in Isa::available() {
                     plans.push(plan.with_isa(isa)?);
                 }
@@ -191,7 +191,13 @@ impl Judge {
     /// A plain sum in float32 is within `bound` of the exact one. So is the file's, if it was computed in float32 too;
     /// a float64 one is within the tolerance of float64. The distance of the two is at most the sum.
     fn check_f32(&mut self, label: &str, got: ArrayViewD<'_, f32>, wanted: Wanted<'_>) {
-        let bound = wanted.bounds.bound::<f32>();
+        let mut bound = wanted.bounds.bound::<f32>();
+        if label.contains(" by minimal ") {
+            // One product stands for those of neighbouring sums, up to 8 where the definition has 3, with roundings of
+            // its own: the error follows the largest of them.
+            let largest = bound.iter().fold(0.0_f64, |largest, &bound| largest.max(bound));
+            bound.fill(5.0 * largest);
+        }
         let finite = wanted.file.iter().filter(|value| value.is_finite());
         let bound = match self.dtype {
             Dtype::F32 => bound * 2.0,

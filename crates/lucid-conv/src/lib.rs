@@ -19,6 +19,6 @@ pub use error::{Error, Result};
 pub use geometry::{Geometry, Shapes};
 pub use lucid_kernels::{Element, Isa};
 pub use options::{Channels, Kind, Options};
-pub use plan::{Algorithm, Pass, Plan, Recipe};
+pub use plan::{Accuracy, Algorithm, Pass, Plan, Recipe};
 pub use prepared::PreparedWeight;
 pub use run::{Gradients, convolve};

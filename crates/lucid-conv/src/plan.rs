@@ -70,6 +70,18 @@ impl Algorithm {
     }
 }
 
+/// How far a result may be from the exact one.
+///
+/// Both are reproducible: the same bits for any number of threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Accuracy {
+    /// The root mean square error is at most 4 times that of the sum of the definition, term by term in the element type.
+    #[default]
+    Standard,
+    /// Only sums of the products of the definition, in some order: no minimal filtering.
+    Strict,
+}
+
 /// How one pass is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -146,6 +158,30 @@ impl<const N: usize> Plan<N> {
         let isa = self.recipes[pass as usize].isa;
         self.recipes[pass as usize] = Recipe { isa, ..Recipe::new(&self.geometry, pass, algorithm) };
         Ok(self)
+    }
+
+    /// The same plan with the passes whose algorithm is not as accurate planned anew.
+    ///
+    /// ```
+    /// use lucid_conv::{Accuracy, Algorithm, Options, Pass, Plan, Shapes};
+    ///
+    /// let options = Options::<1>::conv_transpose().stride(8).padding(4);
+    /// let plan = Plan::new(options.resolve(Shapes { x: &[1, 256, 700], w: &[256, 128, 16] })?);
+    /// assert_eq!(plan.recipe(Pass::BackwardData).algorithm, Algorithm::Minimal);
+    /// let strict = plan.with_accuracy(Accuracy::Strict);
+    /// assert_eq!(strict.recipe(Pass::BackwardData).algorithm, Algorithm::Polyphase);
+    /// # Ok::<(), lucid_conv::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_accuracy(mut self, accuracy: Accuracy) -> Self {
+        for pass in Pass::ALL {
+            let recipe = &mut self.recipes[pass as usize];
+            if accuracy == Accuracy::Strict && recipe.algorithm == Algorithm::Minimal {
+                *recipe =
+                    Recipe { isa: recipe.isa, ..Recipe::new(&self.geometry, pass, Algorithm::Polyphase) };
+            }
+        }
+        self
     }
 
     /// The same plan with the kernels of another instruction set.

@@ -10,24 +10,27 @@ use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::options::Kind;
 use crate::plan::{Pass, Plan};
-use crate::polyphase::{self, Filtering, Operands, Weight, all_finite};
+use crate::polyphase::{self, Filtering, Operands, Weight};
 use crate::run::{bias, elements, elements_mut, standard, zeros};
+use crate::runs::all_finite;
 
 /// A weight in the order in which [`Plan::convolve_prepared`] reads it: see [`Plan::prepare`].
 ///
-/// It serves inputs of any batch and length, as long as options and channels stay what they were.
+/// It serves inputs of any batch and length, as long as options and channels stay what they were. The weight is kept as it
+/// was given, too, for inputs that are not finite: it takes twice the memory, or with minimal filtering up to four times.
 #[derive(Clone, Debug)]
 pub struct PreparedWeight<T, const N: usize> {
     key: Key<N>,
-    form: Prepared<T>,
+    /// As it was given: for algorithms that read it so, and for inputs that are not finite.
+    plain: ArrayD<T>,
+    panels: Option<Panels<T>>,
 }
 
+/// The weight as the register tiles read it.
 #[derive(Clone, Debug)]
-enum Prepared<T> {
-    /// Panels of register tiles.
-    Panels(Filtering, Vec<T>),
-    /// As it was given: for algorithms that read it so, or because some value is not finite.
-    Plain(ArrayD<T>),
+struct Panels<T> {
+    filtering: Filtering,
+    values: Vec<T>,
 }
 
 /// What a prepared weight depends on.
@@ -72,15 +75,13 @@ impl<const N: usize> Plan<N> {
         let g = self.geometry();
         let pass = self.output_pass();
         let recipe = self.recipe(pass);
-        let w = standard("w", w, &g.weight_shape())?;
-        let values = elements(&w);
-        let form = match recipe.algorithm.filtering() {
-            Some(filtering) if all_finite(values) => {
-                Prepared::Panels(filtering, polyphase::prepare(g, pass, filtering, recipe.isa, values))
-            }
-            _ => Prepared::Plain(w.into_owned()),
-        };
-        Ok(PreparedWeight { key: Key::new(g, recipe.isa), form })
+        let plain = standard("w", w, &g.weight_shape())?;
+        let panels = recipe.algorithm.filtering().map(|filtering| Panels {
+            filtering,
+            values: polyphase::prepare(g, pass, filtering, recipe.isa, elements(&plain)),
+        });
+        let panels = panels.filter(|panels| all_finite(&panels.values));
+        Ok(PreparedWeight { key: Key::new(g, recipe.isa), plain: plain.into_owned(), panels })
     }
 
     /// As [`convolve`](Self::convolve), with a weight that was prepared.
@@ -119,20 +120,21 @@ impl<const N: usize> Plan<N> {
         if w.key != expected {
             return Err(Error::Prepared { given: format!("{:?}", w.key), accepted: format!("{expected:?}") });
         }
-        let (filtering, panels) = match &w.form {
-            Prepared::Plain(weight) => return self.convolve(x, weight.view(), b),
-            Prepared::Panels(filtering, panels) => (*filtering, panels),
+        let Some(Panels { filtering, values }) = &w.panels else {
+            return self.convolve(x, w.plain.view(), b);
         };
-        let x: CowArray<'_, T, IxDyn> = standard("x", x, &g.x_shape())?;
+        let x: CowArray<'_, T, IxDyn> = standard("x", x.view(), &g.x_shape())?;
         let y_shape = g.y_shape();
-        let b = bias(b, y_shape[y_shape.len() - N - 1])?;
+        let bias = bias(b, y_shape[y_shape.len() - N - 1])?;
         let mut y = zeros("y", &y_shape)?;
         let operands = Operands {
             source: elements(&x),
-            weight: Weight::Prepared(panels),
-            bias: b.as_ref().map(elements),
+            weight: Weight::Prepared(values),
+            bias: bias.as_ref().map(elements),
         };
-        polyphase::pass(g, pass, filtering, w.key.isa, &operands, elements_mut(&mut y));
-        Ok(y)
+        if polyphase::pass(g, pass, *filtering, w.key.isa, &operands, elements_mut(&mut y)) {
+            return Ok(y);
+        }
+        self.convolve(x.view(), w.plain.view(), b)
     }
 }

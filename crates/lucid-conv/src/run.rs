@@ -6,7 +6,8 @@ use ndarray::{Array1, ArrayD, ArrayView, ArrayView1, Axis, CowArray, Dimension, 
 use crate::error::{Error, Result};
 use crate::options::{Kind, Options};
 use crate::plan::{Algorithm, Pass, Plan, Recipe};
-use crate::polyphase::{self, Filtering, Operands, Weight, all_finite};
+use crate::polyphase::{self, Filtering, Operands, Weight};
+use crate::runs::all_finite;
 use crate::{columns, direct, geometry::Shapes};
 
 /// What arrives at the input, the weight and the bias when `dy` arrives at the output.

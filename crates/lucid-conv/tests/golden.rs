@@ -49,17 +49,27 @@ fn check_case<const N: usize>(name: &str, case: &Case) {
         (Tensor::Db, Some(gradients)) => gradients.db.as_ref(),
         (_, None) => None,
     };
-    let twice_f32 = |expected: &Expected| expected.bound::<f32>() * 2.0;
+    // Minimal filtering spreads the largest bound over its neighbours: see `compare` in the support module.
+    let twice_f32 = |expected: &Expected, label: &str| {
+        let bound = expected.bound::<f32>() * 2.0;
+        if label.ends_with("minimal") {
+            let largest = bound.iter().fold(0.0_f64, |largest, &bound| largest.max(bound));
+            return bound.mapv(|_| 5.0 * largest);
+        }
+        bound
+    };
     for_each_outcome::<f32, N>(&setup, &arrays, |tensor, label, got| {
         let Some(file) = file(tensor) else { return };
-        let bound = twice_f32(&reference[tensor as usize]);
+        let bound = twice_f32(&reference[tensor as usize], label);
         check_close(label, got, file.view(), bound.view()).unwrap_or_else(|error| panic!("{name}: {error}"));
     });
     for_each_outcome::<f64, N>(&setup, &arrays, |tensor, label, got| {
         let Some(file) = file(tensor) else { return };
         let verdict = match case.dtype {
             Dtype::F64 => check_close_relative(label, got, file.view(), 1e-10),
-            Dtype::F32 => check_close(label, got, file.view(), twice_f32(&reference[tensor as usize]).view()),
+            Dtype::F32 => {
+                check_close(label, got, file.view(), twice_f32(&reference[tensor as usize], label).view())
+            }
         };
         verdict.unwrap_or_else(|error| panic!("{name}: {error}"));
     });

@@ -9,6 +9,7 @@
 //! minimal filtering it is three or four sums, for every second position: see `minimal.rs`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use lucid_kernels::PairTaps;
 
@@ -317,6 +318,17 @@ impl<const N: usize> Form<N> {
         let last = &self.axes[N - 1];
         let (found, position) = last.existing(phase[N - 1], index[N - 1], len);
         (!found.is_empty()).then(|| (found.start, found.len(), at * last.source_len + position))
+    }
+
+    /// The elements of a source plane that a place reads, and perhaps some more.
+    pub(crate) fn source_range(&self, place: &Place) -> Range<usize> {
+        let axis = &self.axes[0];
+        let inner: usize = self.axes[1..].iter().map(|axis| axis.source_len).product();
+        let at = |entry: usize| {
+            let position = axis.source_start + (entry * axis.source_step) as isize;
+            position.clamp(0, axis.source_len as isize) as usize * inner
+        };
+        at(place.rows.start)..at(place.rows.end + axis.reach + self.unit - 1)
     }
 
     /// The first result position of the first axis that belongs to position `q` or a later one.

@@ -22,7 +22,7 @@ mod strips;
 mod weights;
 
 pub(crate) use form::{Filtering, Form};
-pub(crate) use run::{Operands, Weight, all_finite, pass, prepare};
+pub(crate) use run::{Operands, Weight, pass, prepare};
 pub(crate) use schedule::Schedule;
 
 use crate::geometry::Geometry;
@@ -30,6 +30,9 @@ use crate::plan::Pass;
 
 /// Links of a phase and a tap up to which a form is worth its tables.
 const MAX_LINKS: usize = 1 << 16;
+
+/// Elements of an array up to which no size of a schedule overflows; memory ends long before.
+const MAX_ELEMENTS: f64 = (1_u64 << 40) as f64;
 
 /// Entries of the shortest strip of one channel up to which a form is worth its memory.
 const MAX_CHANNEL_LEN: f64 = (1 << 18) as f64;
@@ -41,7 +44,11 @@ pub(crate) fn accepts<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> boo
         .axes
         .iter()
         .try_fold(1usize, |product, axis| product.checked_mul(axis.stride.max(axis.taps)));
+    let sizes = |shape: Vec<usize>| shape.into_iter().map(|size| size as f64).product::<f64>();
     pass != Pass::BackwardWeight
+        && [geometry.fine_shape(), geometry.coarse_shape(), geometry.weight_shape()]
+            .into_iter()
+            .all(|shape| sizes(shape) <= MAX_ELEMENTS)
         && links.is_some_and(|links| links <= MAX_LINKS)
         && geometry.axes.iter().map(reach).product::<f64>() <= MAX_CHANNEL_LEN
 }

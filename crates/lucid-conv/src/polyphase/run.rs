@@ -12,6 +12,7 @@ use super::schedule::{Packing, Schedule};
 use super::strips::{Packed, Strip};
 use crate::geometry::Geometry;
 use crate::plan::Pass;
+use crate::runs::all_finite;
 use crate::tasks::{run_all, threads_for};
 
 /// Multiplications above which threads share a pass.
@@ -67,8 +68,9 @@ fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<'_, T, N>, weigh
     panels
 }
 
-/// `result = bias + the pass of source and weight`; returns whether every weight is finite. Where one is not, terms that
-/// do not exist count as NaN instead of nothing, and the result is void.
+/// `result = bias + the pass of source and weight`; returns whether every weight is finite, and with minimal filtering
+/// every element of the source. Where one is not, terms that do not exist count as NaN instead of nothing, or those of
+/// neighbours are, and the result is void.
 pub(crate) fn pass<T: Element, const N: usize>(
     g: &Geometry<N>,
     pass: Pass,
@@ -128,6 +130,9 @@ pub(crate) fn pass<T: Element, const N: usize>(
             at_place(&schedule, &channels, target, operands, &view, scratch);
         }
         scratch.panels = own;
+        if !scratch.packed.finite {
+            finite.store(false, Ordering::Relaxed);
+        }
     });
     finite.into_inner()
 }
@@ -325,9 +330,4 @@ fn add_sources<T: Element, const N: usize>(
         first_row += class.num_panels(chunk.len()) * m;
         first_panel += class.len(panels.channels);
     }
-}
-
-/// Whether no value is NaN or infinite. Stops between chunks only, so that the inside of one vectorises.
-pub(crate) fn all_finite<T: Element>(values: &[T]) -> bool {
-    values.chunks(1024).all(|chunk| chunk.iter().fold(true, |finite, value| finite & value.is_finite()))
 }

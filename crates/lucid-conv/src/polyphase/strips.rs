@@ -11,7 +11,7 @@ use lucid_kernels::{Element, Isa, PairTaps, deinterleave, pair_lines};
 
 use super::form::{Form, Line, Term, View, flatten};
 use super::place::Place;
-use crate::runs::gather;
+use crate::runs::{all_finite, gather};
 
 /// How wide strips are, and what lines they have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub(crate) struct Packed<T> {
     entries: Vec<T>,
     /// The same as they are in the source, with zeros where it ends.
     padded: Vec<T>,
+    /// Whether everything was finite that pairs were made of. Where something is not, its neighbours are spoilt.
+    pub(crate) finite: bool,
 }
 
 /// Elements of the source of one strip that should stay in a first-level cache beside a panel of weights.
@@ -207,7 +209,13 @@ impl View {
 
 impl<T: Element> Packed<T> {
     pub(crate) fn new() -> Self {
-        Packed { values: Vec::new(), contents: Vec::new(), entries: Vec::new(), padded: Vec::new() }
+        Packed {
+            values: Vec::new(),
+            contents: Vec::new(),
+            entries: Vec::new(),
+            padded: Vec::new(),
+            finite: true,
+        }
     }
 
     /// Looks up what the strips of another place hold.
@@ -242,11 +250,12 @@ impl<T: Element> Packed<T> {
         channels: Range<usize>,
         source: &[T],
     ) {
-        let Packed { values, contents, entries, padded } = self;
+        let Packed { values, contents, entries, padded, finite } = self;
         let strip_len = channels.len() * layout.per_channel();
         let step = form.axes[N - 1].source_step;
         let plane_len = form.source_plane_len();
         let num_lines = layout.lines.len();
+        let read = form.source_range(place);
         values.resize(strips.len() * strip_len, T::zero());
         entries.resize((2 * layout.line_len + SLACK).max(entries.len()), T::zero());
         for channel in channels.clone() {
@@ -259,6 +268,12 @@ impl<T: Element> Packed<T> {
                 .iter()
                 .map(|members| std::array::from_fn(|member| members.get(member).map_or(0, |&m| place_of(m))))
                 .collect();
+            if form.unit > 1 {
+                for item in (0..form.num_items(place)).step_by(form.residues) {
+                    let plane = form.source_plane(place, item, channel) * plane_len;
+                    *finite &= all_finite(&source[plane..][read.clone()]);
+                }
+            }
             if N == 1 {
                 let per_item = strips.len() / place.batch.len();
                 for (batch, strips) in strips.chunks(per_item).enumerate() {
