@@ -36,8 +36,8 @@ pub(crate) struct Portions {
     pub(crate) rows: usize,
     /// Channels of a task.
     pub(crate) channels: usize,
-    /// Whether a task visits all places of its group, so that it packs its weights once.
-    pub(crate) everywhere: bool,
+    /// Places of a task, one after the other.
+    pub(crate) run: usize,
 }
 
 impl Portions {
@@ -91,11 +91,10 @@ impl Portions {
         for (number, targets) in cut.into_iter().enumerate() {
             let start = number % parts * self.channels;
             let channels = start..(start + self.channels).min(form.result_channels);
-            if self.everywhere {
-                tasks.push(Task { channels, targets });
-            } else {
-                let single = |target| Task { channels: channels.clone(), targets: vec![target] };
-                tasks.extend(targets.into_iter().map(single));
+            let mut targets = targets.into_iter().peekable();
+            while targets.peek().is_some() {
+                let targets = targets.by_ref().take(self.run).collect();
+                tasks.push(Task { channels: channels.clone(), targets });
             }
         }
         tasks

@@ -73,13 +73,19 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
         let layout = Layout::new(form, tile);
         let width = layout.width;
 
+        // Panels end where a chunk of channels does.
+        let align = panels.iter().fold(1, |align, panels| {
+            let rows = panels.kernel.rows();
+            lcm(align, rows / gcd(rows, panels.class.phases.len()))
+        });
         // As many strips as fit with all channels, or at least some with as many channels as fit.
         let (channels, per_channel) = (form.source_channels, layout.per_channel().max(1));
-        let strips =
-            (SOURCE_LEN / (channels * per_channel)).max(MIN_STRIPS).min((MAX_POSITIONS / width).max(1));
+        let least_rows = form.num_sums() * align.min(form.result_channels);
+        let most = (MAX_POSITIONS.min(WAITING_LEN / least_rows) / width).max(1);
+        let strips = (SOURCE_LEN / (channels * per_channel)).max(MIN_STRIPS).min(most);
         let len = form.axes[0].len;
         let inner: usize = form.extents(1)[1..].iter().product();
-        let rows = (strips * width * form.unit / inner).clamp(1, len);
+        let rows = (strips * width * form.unit / (inner * form.residues)).clamp(1, len);
         let parts = len.div_ceil(rows);
         // In parts as equal as whole strips allow.
         let rows = len.div_ceil(parts);
@@ -91,11 +97,6 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
         let reduction = (SOURCE_LEN / (strips * per_channel)).max(MIN_TERMS.div_ceil(max_terms.max(1)));
         let reduction = channels.div_ceil(channels.div_ceil(reduction.min(channels)));
 
-        // Panels end where a chunk of channels does.
-        let align = panels.iter().fold(1, |align, panels| {
-            let rows = panels.kernel.rows();
-            lcm(align, rows / gcd(rows, panels.class.phases.len()))
-        });
         let aligned = |channels: usize| channels.max(1).next_multiple_of(align).min(form.result_channels);
         let phases = form.num_phases();
         let packed_len: usize = panels.iter().map(|panels| panels.len(form.result_channels)).sum();
@@ -104,20 +105,28 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
         } else {
             Packing::ByTask
         };
-        let everywhere = packing == Packing::ByTask;
-        let places =
-            if everywhere { 1 } else { g.batch().max(1).div_ceil(items).saturating_mul(len.div_ceil(rows)) };
-        let independent = g.groups.saturating_mul(places);
-        let mut of_task =
-            form.result_channels.div_ceil(TASKS.div_ceil(independent)).max(MIN_TASK_ROWS.div_ceil(phases));
-        if everywhere {
-            of_task = of_task.min(form.result_channels * PANELS_LEN / packed_len.max(1));
-        }
+        let places = g.batch().max(1).div_ceil(items).saturating_mul(len.div_ceil(rows));
+        // Each task packs what it reads, so channels are shared out only where there are too few places.
+        let (of_task, run) = match packing {
+            Packing::ByTask => {
+                let fitting = form.result_channels * PANELS_LEN / packed_len.max(1);
+                (fitting.min(form.result_channels.div_ceil(TASKS.div_ceil(g.groups))), places)
+            }
+            Packing::Before => {
+                let independent = g.groups.saturating_mul(places);
+                if independent >= TASKS / 2 {
+                    (form.result_channels, (independent / TASKS).clamp(1, places))
+                } else {
+                    (form.result_channels.div_ceil(TASKS.div_ceil(independent)), 1)
+                }
+            }
+        };
+        let of_task = of_task.max(MIN_TASK_ROWS.div_ceil(phases)).min(form.result_channels);
         let of_task = aligned(of_task);
         let row_stride = strips * width + 16;
         let sums_len = if reduction < channels { WAITING_LEN } else { SUMS_LEN };
         let chunk = aligned(sums_len / (row_stride * form.num_sums())).min(of_task);
-        let portions = Portions { items, rows, channels: of_task, everywhere };
+        let portions = Portions { items, rows, channels: of_task, run };
         Schedule { form, isa, layout, panels, portions, packing, reduction, chunk, row_stride }
     }
 
