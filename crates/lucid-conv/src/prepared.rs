@@ -4,14 +4,14 @@
 //! positions, and a network that no longer learns can do it once.
 
 use lucid_kernels::{Element, Isa};
-use ndarray::{ArrayD, ArrayView, ArrayView1, CowArray, Dimension, IxDyn};
+use ndarray::{ArrayD, ArrayView, ArrayView1, ArrayViewMut, CowArray, Dimension, IxDyn};
 
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::options::Kind;
 use crate::plan::{Pass, Plan};
 use crate::polyphase::{self, Filtering, Operands, Weight};
-use crate::run::{bias, elements, elements_mut, standard, zeros};
+use crate::run::{bias, elements, expect_shape, standard, zeros};
 use crate::runs::all_finite;
 
 /// A weight in the order in which [`Plan::convolve_prepared`] reads it: see [`Plan::prepare`].
@@ -114,27 +114,46 @@ impl<const N: usize> Plan<N> {
         w: &PreparedWeight<T, N>,
         b: Option<ArrayView1<'_, T>>,
     ) -> Result<ArrayD<T>> {
+        let mut y = zeros("y", &self.geometry().y_shape())?;
+        self.convolve_prepared_into(x, w, b, y.view_mut())?;
+        Ok(y)
+    }
+
+    /// As [`convolve_prepared`](Self::convolve_prepared), into an array that the caller owns: nothing of what is in it is
+    /// read, and all of it is written.
+    ///
+    /// # Errors
+    /// Those of [`convolve_prepared`](Self::convolve_prepared), and [`Error::Shape`] when `y` has not the geometry's shape;
+    /// `y` is untouched then.
+    pub fn convolve_prepared_into<T: Element, D: Dimension, E: Dimension>(
+        &self,
+        x: ArrayView<'_, T, D>,
+        w: &PreparedWeight<T, N>,
+        b: Option<ArrayView1<'_, T>>,
+        mut y: ArrayViewMut<'_, T, E>,
+    ) -> Result<()> {
         let g = self.geometry();
         let pass = self.output_pass();
         let expected = Key::new(g, w.key.isa);
         if w.key != expected {
             return Err(Error::Prepared { given: format!("{:?}", w.key), accepted: format!("{expected:?}") });
         }
-        let Some(Panels { filtering, values }) = &w.panels else {
-            return self.convolve(x, w.plain.view(), b);
-        };
-        let x: CowArray<'_, T, IxDyn> = standard("x", x.view(), &g.x_shape())?;
         let y_shape = g.y_shape();
-        let bias = bias(b, y_shape[y_shape.len() - N - 1])?;
-        let mut y = zeros("y", &y_shape)?;
-        let operands = Operands {
-            source: elements(&x),
-            weight: Weight::Prepared(values),
-            bias: bias.as_ref().map(elements),
-        };
-        if polyphase::pass(g, pass, *filtering, w.key.isa, &operands, elements_mut(&mut y)) {
-            return Ok(y);
+        expect_shape("y", y.view(), &y_shape)?;
+        if let (Some(Panels { filtering, values }), true) = (&w.panels, y.is_standard_layout()) {
+            let source: CowArray<'_, T, IxDyn> = standard("x", x.view(), &g.x_shape())?;
+            let bias = bias(b, y_shape[y_shape.len() - N - 1])?;
+            let operands = Operands {
+                source: elements(&source),
+                weight: Weight::Prepared(values),
+                bias: bias.as_ref().map(elements),
+            };
+            let result = y.as_slice_mut().expect("in row-major order");
+            if polyphase::pass(g, pass, *filtering, w.key.isa, &operands, result) {
+                return Ok(());
+            }
         }
-        self.convolve(x.view(), w.plain.view(), b)
+        y.into_dyn().assign(&self.convolve(x, w.plain.view(), b)?);
+        Ok(())
     }
 }

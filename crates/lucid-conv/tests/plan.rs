@@ -224,8 +224,8 @@ fn an_algorithm_of_another_pass_is_refused() {
     let (_, setup) = &signals()[0];
     let plan = setup.plan();
     for (pass, algorithm, accepted) in [
-        (Pass::BackwardData, Algorithm::Im2col, "col2im, polyphase, direct"),
-        (Pass::Forward, Algorithm::Col2im, "im2col, polyphase, direct"),
+        (Pass::BackwardData, Algorithm::Im2col, "col2im, polyphase, minimal, direct"),
+        (Pass::Forward, Algorithm::Col2im, "im2col, polyphase, minimal, direct"),
         (Pass::BackwardWeight, Algorithm::Col2im, "im2col, direct"),
     ] {
         let error = plan.with_algorithm(pass, algorithm).unwrap_err();
@@ -244,7 +244,7 @@ fn algorithms_are_read_by_name() {
     let error = "winograd".parse::<Algorithm>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "unknown algorithm \"winograd\": accepted is im2col, col2im, polyphase, direct"
+        "unknown algorithm \"winograd\": accepted is im2col, col2im, polyphase, minimal, direct"
     );
 }
 

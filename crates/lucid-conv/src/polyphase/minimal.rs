@@ -68,12 +68,29 @@ impl Chunk {
     }
 }
 
+/// Channels of either side from which on the products outweigh the transforms: measured with 64 and 128.
+const MIN_CHANNELS: usize = 96;
+/// Positions along the last axis from which on pairs fill the tiles.
+const MIN_ROW: usize = 24;
+/// Positions from which on reading half as many weights again is paid back, where they don't stay in a cache.
+const MIN_POSITIONS: usize = 256;
+/// Elements of a weight that stays in a cache.
+const CACHED_WEIGHT: usize = 512 * 1024;
+
 impl<const N: usize> Form<N> {
-    /// Whether the form has a fifth fewer products than `plain`, for sums that outweigh the transforms: both are once per
-    /// channel and position, while the products grow with the channels of both sides.
+    /// Whether the form is likely to be faster than `plain`: it has a fifth fewer products at least, and they outweigh what
+    /// it costs to make pairs and to take them apart, once per channel and position of either side. Residues, each with
+    /// strips of its own, did not pay with 32 and 64 channels and have not been measured with more.
     pub(crate) fn outdoes(&self, plain: &Form<N>) -> bool {
         let products = self.num_products() as f64 / (2 * plain.num_products()) as f64;
         let rows = plain.result_channels * plain.num_phases();
-        products <= 0.8 && rows >= 24 && self.source_channels >= 16 && self.axes[N - 1].len >= 16
+        let positions: usize = plain.axes.iter().map(|axis| axis.len).product();
+        let weight = plain.source_channels * plain.result_channels * plain.num_products();
+        products <= 0.8
+            && rows >= MIN_CHANNELS
+            && self.source_channels >= MIN_CHANNELS
+            && self.residues == 1
+            && self.axes[N - 1].len >= MIN_ROW
+            && (positions >= MIN_POSITIONS || weight <= CACHED_WEIGHT)
     }
 }
