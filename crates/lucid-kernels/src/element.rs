@@ -20,6 +20,7 @@ pub trait Element:
     + sealed::Peak
     + sealed::Tiles
     + sealed::Interleave
+    + sealed::Filters
     + 'static
 {
 }
@@ -30,6 +31,7 @@ impl Element for f64 {}
 
 pub(crate) mod sealed {
     use super::Isa;
+    use crate::filter::Taps;
     use crate::tile::TileKernel;
 
     /// The tile kernels, per element type.
@@ -62,6 +64,46 @@ pub(crate) mod sealed {
             rows: *mut Self,
             row_stride: usize,
         ) -> usize;
+    }
+
+    /// The loops of [`crate::filter()`], [`crate::filter_pairs`] and [`crate::filter_gradient`], per element type. All
+    /// fall back to the baseline.
+    pub trait Filters: Sized {
+        /// Positions per vector.
+        fn lanes(isa: Isa) -> usize;
+
+        /// # Safety
+        /// The taps must read within the signal for `len` positions, at least one vector; `out` must have space for them.
+        unsafe fn filter(
+            isa: Isa,
+            taps: Taps<'_, Self>,
+            bias: Self,
+            signal: *const Self,
+            out: *mut Self,
+            len: usize,
+        );
+
+        /// # Safety
+        /// As [`filter`](Self::filter), for two elements per position.
+        unsafe fn filter_pairs(
+            isa: Isa,
+            taps: [Taps<'_, Self>; 2],
+            bias: Self,
+            signal: *const Self,
+            out: *mut Self,
+            len: usize,
+        );
+
+        /// # Safety
+        /// There must be a sum per offset, and as many as one of the groups of `filter.rs`; every position of `coarse`,
+        /// a multiple of the lanes, must read within the signal at each.
+        unsafe fn filter_gradient(
+            isa: Isa,
+            offsets: &[usize],
+            signal: *const Self,
+            coarse: &[Self],
+            sums: &mut [Self],
+        );
     }
 
     /// The multiply-add loop of [`crate::fma_peak`], per element type.

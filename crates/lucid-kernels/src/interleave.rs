@@ -339,8 +339,8 @@ mod x86 {
         };
     }
 
-    wrappers!(forth_f32, back_f32, f32, Avx2F32, [2, 3, 4, 5, 6, 7]);
-    wrappers!(forth_f64, back_f64, f64, Avx2F64, [2, 3]);
+    wrappers!(forth_f32, back_f32, f32, Avx2F32, [2, 3, 4, 5, 6, 7, 8]);
+    wrappers!(forth_f64, back_f64, f64, Avx2F64, [2, 3, 4]);
 }
 
 macro_rules! impl_interleave {

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "calling a function with a target feature is unsafe; each block is argued")]
 
 mod element;
+mod filter;
 mod generated;
 mod interleave;
 mod isa;
@@ -12,6 +13,7 @@ mod tile;
 mod vector;
 
 pub use element::Element;
+pub use filter::{Taps, filter, filter_gradient, filter_pairs};
 pub use interleave::{deinterleave, interleave};
 pub use isa::Isa;
 pub use peak::fma_peak;
