@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use lucid_kernels::Isa;
 
+use crate::depthwise;
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::polyphase::{self, Form, Portions};
@@ -33,7 +34,9 @@ pub enum Algorithm {
     Col2im,
     /// One sum over shifted rows per phase of the stride, in register tiles: see the crate's `polyphase` module.
     Polyphase,
-    /// Adds up tap by tap, without a matrix: for channels that do not mix.
+    /// Filters along the rows of the last axis, for channels that do not mix: see the crate's `depthwise` module.
+    Depthwise,
+    /// Adds up tap by tap, without a matrix: computes anything, slowly.
     Direct,
 }
 
@@ -44,8 +47,8 @@ impl Pass {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Algorithm; 4] =
-        [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Polyphase, Algorithm::Direct];
+    pub const ALL: [Algorithm; 5] =
+        [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Polyphase, Algorithm::Depthwise, Algorithm::Direct];
 
     /// Whether the algorithm computes `pass`.
     pub fn computes(self, pass: Pass) -> bool {
@@ -53,7 +56,7 @@ impl Algorithm {
             Algorithm::Im2col => matches!(pass, Pass::Forward | Pass::BackwardWeight),
             Algorithm::Col2im => pass == Pass::BackwardData,
             Algorithm::Polyphase => pass != Pass::BackwardWeight,
-            Algorithm::Direct => true,
+            Algorithm::Depthwise | Algorithm::Direct => true,
         }
     }
 }
@@ -64,8 +67,8 @@ impl Algorithm {
 pub struct Recipe<const N: usize> {
     /// The algorithm.
     pub algorithm: Algorithm,
-    /// The instruction set of its kernels, for [`Algorithm::Polyphase`]; the others leave the choice to the matrix
-    /// product and the compiler.
+    /// The instruction set of its kernels, for [`Algorithm::Polyphase`] and [`Algorithm::Depthwise`]; the others leave
+    /// the choice to the matrix product and the compiler.
     pub isa: Isa,
     /// Positions handled at a time, per axis: of the coarse grid, and always one stretch of it in row-major order, as
     /// only one axis is cut and those before it are 1. For [`Algorithm::Polyphase`], positions of a phase, with only the
@@ -126,6 +129,7 @@ impl<const N: usize> Plan<N> {
         let is_accepted = |other: Algorithm| {
             other.computes(pass)
                 && (other != Algorithm::Polyphase || polyphase::accepts(&self.geometry, pass))
+                && (other != Algorithm::Depthwise || depthwise::accepts(&self.geometry, pass))
         };
         if !is_accepted(algorithm) {
             let accepted = Algorithm::ALL.into_iter().filter(|&other| is_accepted(other));
@@ -178,6 +182,7 @@ impl<const N: usize> Plan<N> {
 fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
     let mixes = geometry.fine_per_group() * geometry.coarse_per_group() > 2;
     match pass {
+        _ if depthwise::accepts(geometry, pass) => Algorithm::Depthwise,
         _ if !mixes => Algorithm::Direct,
         Pass::Forward | Pass::BackwardData if polyphase::wins(geometry, pass) => Algorithm::Polyphase,
         Pass::BackwardData => Algorithm::Col2im,
@@ -205,6 +210,13 @@ impl<const N: usize> Recipe<N> {
             return Recipe::direct(geometry);
         }
         let isa = Isa::best();
+        if algorithm == Algorithm::Depthwise {
+            let form = depthwise::Form::new(geometry, pass);
+            let mut block = [1; N];
+            block[N - 1] = form.piece_len;
+            let (reduction, workspace_len) = (form.source_channels, form.workspace_len());
+            return Recipe { algorithm, isa, block, channels: 1, reduction, workspace_len };
+        }
         if algorithm == Algorithm::Polyphase {
             let form = Form::new(geometry, pass);
             let Portions { rows, channels, workspace_len } = Portions::new(geometry, &form);
@@ -282,6 +294,7 @@ impl fmt::Display for Algorithm {
             Algorithm::Im2col => "im2col",
             Algorithm::Col2im => "col2im",
             Algorithm::Polyphase => "polyphase",
+            Algorithm::Depthwise => "depthwise",
             Algorithm::Direct => "direct",
         })
     }

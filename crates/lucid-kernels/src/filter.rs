@@ -31,8 +31,10 @@ impl<T> Taps<'_, T> {
     }
 }
 
+/// Without a tap nothing is read.
 fn offsets_fit(offsets: &[usize], len: usize, signal_len: usize) -> bool {
-    signal_len.checked_sub(len).is_some_and(|last| offsets.iter().all(|&offset| offset <= last))
+    let last = signal_len.checked_sub(len);
+    offsets.iter().all(|&offset| last.is_some_and(|last| offset <= last))
 }
 
 /// `out[q] = bias + sum over t of weights[t] * signal[offsets[t] + q]`.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![allow(unsafe_code, reason = "calling a function with a target feature is unsafe; each block is argued")]
 
+mod bandwidth;
 mod element;
 mod filter;
 mod generated;
@@ -12,6 +13,7 @@ mod table;
 mod tile;
 mod vector;
 
+pub use bandwidth::copy_bandwidth;
 pub use element::Element;
 pub use filter::{Taps, filter, filter_gradient, filter_pairs};
 pub use interleave::{deinterleave, interleave};
