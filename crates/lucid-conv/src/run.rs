@@ -194,7 +194,9 @@ impl<const N: usize> Plan<N> {
             }
             Algorithm::Polyphase => unreachable!("Plan::with_algorithm refuses it for this pass"),
             Algorithm::Depthwise => {
-                if !depthwise::backward_weight(g, recipe.isa, x, y, elements_mut(&mut dw)) {
+                depthwise::backward_weight(g, recipe.isa, x, y, elements_mut(&mut dw));
+                // A term that does not exist may have made a NaN of an infinity: then they are summed one by one.
+                if !all_finite(elements_mut(&mut dw)) {
                     direct::backward_weight(g, &Recipe::direct(g), x, y, elements_mut(&mut dw));
                 }
             }
@@ -220,7 +222,7 @@ impl<const N: usize> Plan<N> {
         let recipe = *self.recipe(pass);
         let multiplies_zeros = match recipe.algorithm {
             Algorithm::Im2col => !self.geometry().is_inside(),
-            // The gradient of the weight looks at the few numbers that matter itself.
+            // The gradient of the weight is looked at when it is there.
             Algorithm::Depthwise => pass != Pass::BackwardWeight,
             _ => false,
         };

@@ -101,13 +101,13 @@ fn for_each_layer(mut visit: impl FnMut(&str, [Algorithm; 3], [usize; 3])) {
 
 const PRODUCTS: [Algorithm; 3] = [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Im2col];
 const PHASES: [Algorithm; 3] = [Algorithm::Polyphase, Algorithm::Polyphase, Algorithm::Im2col];
-const DIRECT: [Algorithm; 3] = [Algorithm::Direct; 3];
+const FILTERS: [Algorithm; 3] = [Algorithm::Depthwise; 3];
 
-/// Channels that do not mix are summed directly; where a packed weight enters the sums of many positions the phases win;
+/// Channels that do not mix are filtered; where a packed weight enters the sums of many positions the phases win;
 /// the rest, and gradients of weights, go to matrix products.
 #[test]
 fn every_layer_goes_where_it_is_fast() {
-    let direct = ["bigvgan.antialias-768", "bigvgan.antialias-24", "kokoro.pool"];
+    let filtered = ["bigvgan.antialias-768", "bigvgan.antialias-24", "kokoro.pool"];
     let short = [
         "hifigan-v1.up0",
         "bigvgan-24k.up0",
@@ -125,14 +125,14 @@ fn every_layer_goes_where_it_is_fast() {
     let mut counts = [0; 3];
     for_each_layer(|name, chosen, _| {
         let (kind, expected) = match name {
-            _ if direct.contains(&name) => (0, DIRECT),
+            _ if filtered.contains(&name) => (0, FILTERS),
             _ if short.contains(&name) => (1, PRODUCTS),
             _ => (2, PHASES),
         };
         counts[kind] += 1;
         assert_eq!(chosen, expected, "{name}");
     });
-    assert_eq!(counts[..2], [direct.len(), short.len()]);
+    assert_eq!(counts[..2], [filtered.len(), short.len()]);
     assert!(counts[2] > 20);
 }
 
@@ -244,7 +244,7 @@ fn algorithms_are_read_by_name() {
     let error = "winograd".parse::<Algorithm>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "unknown algorithm \"winograd\": accepted is im2col, col2im, polyphase, direct"
+        "unknown algorithm \"winograd\": accepted is im2col, col2im, polyphase, depthwise, direct"
     );
 }
 

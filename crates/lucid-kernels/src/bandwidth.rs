@@ -20,7 +20,7 @@ const WINDOWS: usize = 8;
 /// instructions for long blocks, and on some machines far slower ones.
 pub fn copy_bandwidth(bytes: usize) -> f64 {
     // In two parts, so that each is a whole number of vectors.
-    let len = bytes.div_ceil(2 * size_of::<f32>()).next_multiple_of(16);
+    let len = bytes.div_ceil(2 * size_of::<f32>()).next_multiple_of(16).max(16);
     let from = vec![1.0_f32; len];
     let mut to = vec![0.0_f32; len];
     let isa = Isa::best();

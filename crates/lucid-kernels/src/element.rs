@@ -31,7 +31,7 @@ impl Element for f64 {}
 
 pub(crate) mod sealed {
     use super::Isa;
-    use crate::filter::Taps;
+    use crate::filter::{RowPairs, Taps};
     use crate::tile::TileKernel;
 
     /// The tile kernels, per element type.
@@ -95,13 +95,14 @@ pub(crate) mod sealed {
         );
 
         /// # Safety
-        /// There must be a sum per offset, and as many as one of the groups of `filter.rs`; every position of `coarse`,
-        /// a multiple of the lanes, must read within the signal at each.
+        /// There must be a sum per offset, and as many as one of the groups of `filter.rs`; every row, of at least
+        /// one vector, must lie within `coarse`, and read within the signal at each offset.
         unsafe fn filter_gradient(
             isa: Isa,
             offsets: &[usize],
             signal: *const Self,
-            coarse: &[Self],
+            coarse: *const Self,
+            rows: RowPairs,
             sums: &mut [Self],
         );
     }

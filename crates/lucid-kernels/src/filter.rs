@@ -8,7 +8,7 @@
 //! registers for all taps, the signal is read where it lies, and of two phases (a stride of 2) both are summed together
 //! and interleaved as they are stored. The gradient of the weights reads a row once for up to twelve taps.
 
-use num_traits::Zero;
+use num_traits::{One, Zero};
 
 use crate::element::Element;
 use crate::isa::Isa;
@@ -88,29 +88,62 @@ pub fn filter_pairs<T: Element>(isa: Isa, taps: [Taps<'_, T>; 2], bias: T, signa
     }
 }
 
-/// `sums[t] += sum over q of coarse[q] * signal[offsets[t] + q]`: the gradient of a filter's weights.
+/// Rows of equal length in the two operands of [`filter_gradient`].
+#[derive(Clone, Copy, Debug)]
+pub struct RowPairs {
+    /// How many there are.
+    pub num_rows: usize,
+    /// Positions of each.
+    pub len: usize,
+    /// From one row of the coarse side to the next.
+    pub coarse_pitch: usize,
+    /// From what one row reads of the signal to what the next one reads.
+    pub signal_pitch: usize,
+}
+
+/// `sums[t] += sum over rows i and positions q of coarse[i * coarse_pitch + q] * signal[offsets[t] + i * signal_pitch + q]`:
+/// the gradient of a filter's weights.
 ///
-/// Falls back to [`Isa::Portable`] where this machine lacks `isa`.
+/// Numbers that are not finite may make a sum NaN that should be infinite, never a finite one. Falls back to
+/// [`Isa::Portable`] where this machine lacks `isa`.
 ///
 /// # Panics
-/// When there is not a sum per offset, or a tap reads beyond the signal.
-pub fn filter_gradient<T: Element>(isa: Isa, offsets: &[usize], signal: &[T], coarse: &[T], sums: &mut [T]) {
+/// When there is not a sum per offset, or a row reaches beyond `coarse`, or a tap beyond the signal.
+pub fn filter_gradient<T: Element>(
+    isa: Isa,
+    offsets: &[usize],
+    signal: &[T],
+    coarse: &[T],
+    rows: RowPairs,
+    sums: &mut [T],
+) {
+    let RowPairs { num_rows, len, coarse_pitch, signal_pitch } = rows;
     assert_eq!(offsets.len(), sums.len(), "a sum per offset");
-    assert!(offsets_fit(offsets, coarse.len(), signal.len()), "a tap reads beyond {}", signal.len());
-    let done = coarse.len() - coarse.len() % T::lanes(isa);
-    let (mut offsets_left, mut sums_left) = (offsets, &mut *sums);
-    while !offsets_left.is_empty() && done > 0 {
-        let taken = GROUPS.into_iter().rfind(|&group| group <= offsets_left.len()).unwrap_or(1);
-        let (offsets, sums);
-        (offsets, offsets_left) = offsets_left.split_at(taken);
-        (sums, sums_left) = std::mem::take(&mut sums_left).split_at_mut(taken);
-        // SAFETY: as just checked; there is a sum per offset, and `done` is a multiple of the lanes within `coarse`.
-        unsafe { T::filter_gradient(isa, offsets, signal.as_ptr(), &coarse[..done], sums) };
+    if num_rows == 0 || len == 0 {
+        return;
     }
-    for (&offset, sum) in offsets.iter().zip(sums) {
-        for (&c, &x) in coarse[done..].iter().zip(&signal[offset + done..]) {
-            *sum += c * x;
+    let end = |pitch: usize| (num_rows - 1).saturating_mul(pitch).saturating_add(len);
+    assert!(end(coarse_pitch) <= coarse.len(), "a row reaches beyond {}", coarse.len());
+    assert!(offsets_fit(offsets, end(signal_pitch), signal.len()), "a tap reads beyond {}", signal.len());
+    if len < T::lanes(isa) {
+        for (&offset, sum) in offsets.iter().zip(sums) {
+            for i in 0..num_rows {
+                let signal = &signal[offset + i * signal_pitch..][..len];
+                for (&c, &x) in coarse[i * coarse_pitch..][..len].iter().zip(signal) {
+                    *sum += c * x;
+                }
+            }
         }
+        return;
+    }
+    let (mut offsets, mut sums) = (offsets, sums);
+    while !offsets.is_empty() {
+        let taken = GROUPS.into_iter().rfind(|&group| group <= offsets.len()).unwrap_or(1);
+        let (group, others) = offsets.split_at(taken);
+        let (group_sums, other_sums) = sums.split_at_mut(taken);
+        // SAFETY: as just checked; there is a sum per offset, and a row has at least one vector.
+        unsafe { T::filter_gradient(isa, group, signal.as_ptr(), coarse.as_ptr(), rows, group_sums) };
+        (offsets, sums) = (others, other_sums);
     }
 }
 
@@ -238,10 +271,10 @@ unsafe fn pairs_block<X: Shuffle, const V: usize>(
     }
 }
 
-/// Blocks of `$wide` vectors, then of one; the last one reaches back over what is done already, so that nothing beyond
-/// `len`, at least one vector, is touched.
+/// Blocks of `$wide` vectors, then one of what whole vectors are left; a last one reaches back over what is done already,
+/// so that nothing beyond `len`, at least one vector, is touched.
 macro_rules! in_blocks {
-    ($block:ident, $wide:literal, $half:literal, $vector:ty, $taps:ident, $bias:ident, $signal:ident, $out:ident, $len:ident) => {
+    ($block:ident, $wide:literal, [$($rest:literal),*], $vector:ty, $taps:ident, $bias:ident, $signal:ident, $out:ident, $len:ident) => {
         let lanes = <$vector as Vector>::LANES;
         let mut q = 0;
         while q + $wide * lanes <= $len {
@@ -249,66 +282,95 @@ macro_rules! in_blocks {
             unsafe { $block::<$vector, $wide>($taps, $bias, $signal, $out, q) };
             q += $wide * lanes;
         }
-        if q + $half * lanes <= $len {
-            // SAFETY: as above.
-            unsafe { $block::<$vector, $half>($taps, $bias, $signal, $out, q) };
-            q += $half * lanes;
+        match ($len - q) / lanes {
+            $($rest => {
+                // SAFETY: as above.
+                unsafe { $block::<$vector, $rest>($taps, $bias, $signal, $out, q) };
+                q += $rest * lanes;
+            })*
+            _ => {}
         }
-        while q < $len {
-            let start = q.min($len - lanes);
+        if q < $len {
             // SAFETY: as above.
-            unsafe { $block::<$vector, 1>($taps, $bias, $signal, $out, start) };
-            q += lanes;
+            unsafe { $block::<$vector, 1>($taps, $bias, $signal, $out, $len - lanes) };
         }
     };
 }
 
-/// `G` taps with `V` vectors of sums each.
+/// `G` taps with `V` vectors of sums each. The last vector of a row reaches back, with zeros for what is counted already.
 ///
 /// # Safety
-/// The instruction set of `X` must be available; there must be `G` offsets and sums, at which every position of `coarse`,
-/// a multiple of `LANES`, reads within the signal; must be inlined into a function that enables the set.
+/// The instruction set of `X` must be available; there must be `G` offsets and sums, at which every row, of at least
+/// `LANES` positions, reads within the signal, and the rows must lie within `coarse`; must be inlined into a function that
+/// enables the set.
 #[inline(always)]
 unsafe fn gradient<X: Vector, const G: usize, const V: usize>(
     offsets: &[usize],
     signal: *const X::Element,
-    coarse: &[X::Element],
+    coarse: *const X::Element,
+    rows: RowPairs,
     sums: &mut [X::Element],
 ) where
     X::Element: Element,
 {
     // SAFETY: the caller promises the instruction set.
-    let mut acc = [[unsafe { X::zero() }; V]; G];
+    let zero = unsafe { X::zero() };
+    let mut acc = [[zero; V]; G];
     let mut starts = [signal; G];
     for (start, &offset) in starts.iter_mut().zip(offsets) {
         // SAFETY: the caller promises that the offset lies within the signal.
         *start = unsafe { signal.add(offset) };
     }
-    let mut q = 0;
-    // The first vectors alone where V of them do not come out even.
-    let single = coarse.len() / X::LANES % V;
-    while q < coarse.len() {
-        let vectors = if q < single * X::LANES { 1 } else { V };
-        for v in 0..V {
-            if v >= vectors {
-                break;
+    // No vector has more than 16 lanes: as many zeros, then as many ones, so that a vector from 16 - n on has n zeros.
+    let mut mask = [X::Element::one(); 32];
+    mask[..16].fill(X::Element::zero());
+    let left = rows.len % X::LANES;
+    // SAFETY: 16 - (LANES - left) + LANES <= 32.
+    let mask = unsafe { mask.as_ptr().add(16 - (X::LANES - left)) };
+    // SAFETY: hence LANES elements can be read; the caller promises the instruction set.
+    let mask = unsafe { X::load(mask) };
+    for i in 0..rows.num_rows {
+        // SAFETY: row i starts within coarse, as the caller promises.
+        let coarse = unsafe { coarse.add(i * rows.coarse_pitch) };
+        let mut q = 0;
+        while q + V * X::LANES <= rows.len {
+            for v in 0..V {
+                // SAFETY: q + V LANES <= len, and the caller promises the row.
+                let from = unsafe { coarse.add(q + v * X::LANES) };
+                // SAFETY: hence LANES elements can be read; the caller promises the instruction set.
+                let c = unsafe { X::load(from) };
+                for (acc, start) in acc.iter_mut().zip(&starts) {
+                    // SAFETY: the caller promises that row i reads within the signal.
+                    let from = unsafe { start.add(i * rows.signal_pitch + q + v * X::LANES) };
+                    // SAFETY: hence LANES elements can be read; the caller promises the instruction set.
+                    let x = unsafe { X::load(from) };
+                    // SAFETY: the caller promises the instruction set.
+                    acc[v] = unsafe { c.multiply_add(x, acc[v]) };
+                }
             }
-            // SAFETY: q + vectors LANES <= the length of coarse, as single vectors leave a multiple of V.
-            let from = unsafe { coarse.as_ptr().add(q + v * X::LANES) };
+            q += V * X::LANES;
+        }
+        while q < rows.len {
+            let at = q.min(rows.len - X::LANES);
+            // SAFETY: at + LANES <= len, and the caller promises the row.
+            let from = unsafe { coarse.add(at) };
             // SAFETY: hence LANES elements can be read; the caller promises the instruction set.
-            let c = unsafe { X::load(from) };
+            let mut c = unsafe { X::load(from) };
+            if at < q {
+                // SAFETY: the caller promises the instruction set.
+                c = unsafe { c.multiply_add(mask, zero) };
+            }
             for (acc, start) in acc.iter_mut().zip(&starts) {
-                // SAFETY: the caller promises that these positions lie within the signal.
-                let from = unsafe { start.add(q + v * X::LANES) };
-                // SAFETY: hence they can be read; the caller promises the instruction set.
+                // SAFETY: the caller promises that row i reads within the signal.
+                let from = unsafe { start.add(i * rows.signal_pitch + at) };
+                // SAFETY: hence LANES elements can be read; the caller promises the instruction set.
                 let x = unsafe { X::load(from) };
                 // SAFETY: the caller promises the instruction set.
-                acc[v] = unsafe { c.multiply_add(x, acc[v]) };
+                acc[0] = unsafe { c.multiply_add(x, acc[0]) };
             }
+            q += X::LANES;
         }
-        q += vectors * X::LANES;
     }
-    // No vector is wider.
     let mut lanes = [X::Element::zero(); 16];
     for (sum, acc) in sums.iter_mut().zip(acc) {
         for vector in acc {
@@ -336,7 +398,7 @@ macro_rules! wrappers {
                 out: *mut $scalar,
                 len: usize,
             ) {
-                in_blocks!(filter_block, 8, 4, $vector, taps, bias, signal, out, len);
+                in_blocks!(filter_block, 8, [1, 2, 3, 4, 5, 6, 7], $vector, taps, bias, signal, out, len);
             }
 
             /// # Safety
@@ -349,7 +411,7 @@ macro_rules! wrappers {
                 out: *mut $scalar,
                 len: usize,
             ) {
-                in_blocks!(pairs_block, 4, 2, $shuffled, taps, bias, signal, out, len);
+                in_blocks!(pairs_block, 4, [1, 2, 3], $shuffled, taps, bias, signal, out, len);
             }
 
             /// # Safety
@@ -358,24 +420,25 @@ macro_rules! wrappers {
             pub(crate) unsafe fn filter_gradient(
                 offsets: &[usize],
                 signal: *const $scalar,
-                coarse: &[$scalar],
+                coarse: *const $scalar,
+                rows: RowPairs,
                 sums: &mut [$scalar],
             ) {
                 match offsets.len() {
                     // SAFETY: the caller promises the same.
-                    1 => unsafe { gradient::<$vector, 1, 8>(offsets, signal, coarse, sums) },
+                    1 => unsafe { gradient::<$vector, 1, 8>(offsets, signal, coarse, rows, sums) },
                     // SAFETY: the caller promises the same.
-                    2 => unsafe { gradient::<$vector, 2, 4>(offsets, signal, coarse, sums) },
+                    2 => unsafe { gradient::<$vector, 2, 4>(offsets, signal, coarse, rows, sums) },
                     // SAFETY: the caller promises the same.
-                    3 => unsafe { gradient::<$vector, 3, 4>(offsets, signal, coarse, sums) },
+                    3 => unsafe { gradient::<$vector, 3, 4>(offsets, signal, coarse, rows, sums) },
                     // SAFETY: the caller promises the same.
-                    4 => unsafe { gradient::<$vector, 4, 2>(offsets, signal, coarse, sums) },
+                    4 => unsafe { gradient::<$vector, 4, 2>(offsets, signal, coarse, rows, sums) },
                     // SAFETY: the caller promises the same.
-                    6 => unsafe { gradient::<$vector, 6, 2>(offsets, signal, coarse, sums) },
+                    6 => unsafe { gradient::<$vector, 6, 2>(offsets, signal, coarse, rows, sums) },
                     // SAFETY: the caller promises the same.
-                    8 => unsafe { gradient::<$vector, 8, 1>(offsets, signal, coarse, sums) },
+                    8 => unsafe { gradient::<$vector, 8, 1>(offsets, signal, coarse, rows, sums) },
                     // SAFETY: the caller promises the same.
-                    12 => unsafe { gradient::<$vector, 12, 1>(offsets, signal, coarse, sums) },
+                    12 => unsafe { gradient::<$vector, 12, 1>(offsets, signal, coarse, rows, sums) },
                     other => unreachable!("{other} taps are not one of the groups"),
                 }
             }
@@ -462,22 +525,23 @@ macro_rules! impl_filters {
                 isa: Isa,
                 offsets: &[usize],
                 signal: *const $scalar,
-                coarse: &[$scalar],
+                coarse: *const $scalar,
+                rows: RowPairs,
                 sums: &mut [$scalar],
             ) {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx512 if isa.is_available() && Isa::Avx2.is_available() => {
                         // SAFETY: the guard has found the instruction sets; the caller promises the rest.
-                        unsafe { x86::$avx512::filter_gradient(offsets, signal, coarse, sums) }
+                        unsafe { x86::$avx512::filter_gradient(offsets, signal, coarse, rows, sums) }
                     }
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2 if isa.is_available() => {
                         // SAFETY: the guard has found the instruction set; the caller promises the rest.
-                        unsafe { x86::$avx2::filter_gradient(offsets, signal, coarse, sums) }
+                        unsafe { x86::$avx2::filter_gradient(offsets, signal, coarse, rows, sums) }
                     }
                     // SAFETY: the baseline is always there; the caller promises the rest.
-                    _ => unsafe { $portable::filter_gradient(offsets, signal, coarse, sums) },
+                    _ => unsafe { $portable::filter_gradient(offsets, signal, coarse, rows, sums) },
                 }
             }
         }
@@ -533,13 +597,22 @@ mod tests {
                             }
                         }
                     }
-                    let coarse = numbers::<T>(len, 3);
-                    let mut sums = vec![bias; num_taps];
-                    filter_gradient(isa, &offsets, &signal, &coarse, &mut sums);
-                    for (&sum, &offset) in sums.iter().zip(&offsets) {
-                        let terms = coarse.iter().zip(&signal[offset..]).map(|(&c, &x)| c * x);
-                        let expected = terms.fold(bias, |sum, term| sum + term);
-                        assert_eq!(sum, expected, "{isa}: {num_taps} taps, {offset} of {len}");
+                    let coarse = numbers::<T>(3 * len + 4, 3);
+                    for num_rows in [0, 1, 3] {
+                        let rows = RowPairs { num_rows, len, coarse_pitch: len + 2, signal_pitch: len + 5 };
+                        let signal = numbers::<T>(3 * len + 28, 11);
+                        let mut sums = vec![bias; num_taps];
+                        filter_gradient(isa, &offsets, &signal, &coarse, rows, &mut sums);
+                        for (&sum, &offset) in sums.iter().zip(&offsets) {
+                            let mut expected = bias;
+                            for i in 0..num_rows {
+                                for q in 0..len {
+                                    expected +=
+                                        coarse[i * (len + 2) + q] * signal[offset + i * (len + 5) + q];
+                                }
+                            }
+                            assert_eq!(sum, expected, "{isa}: {num_taps} taps, {offset} of {len}");
+                        }
                     }
                 }
             }
@@ -569,6 +642,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a tap reads beyond 9")]
     fn a_gradient_that_reads_beyond_the_signal_is_refused() {
-        filter_gradient(Isa::best(), &[2], &[0.0; 9], &[0.0; 8], &mut [0.0]);
+        let rows = RowPairs { num_rows: 1, len: 8, coarse_pitch: 0, signal_pitch: 0 };
+        filter_gradient(Isa::best(), &[2], &[0.0; 9], &[0.0; 8], rows, &mut [0.0]);
     }
 }

@@ -1,11 +1,15 @@
-//! The taps of the last axis, by phase of the result; and what a pass buffers.
+//! The taps of the last axis, by phase of the result; and how a result is cut into chunks.
 //!
 //! With `fine = coarse * s + tap * d - p` along the last axis:
 //!
 //! - onto the fine grid, position `q s + r` has the taps with `r + p - tap d = 0 (mod s)`, and reads the coarse row at
 //!   `q + (r + p - tap d) / s`;
 //! - onto the coarse grid, position `q` reads phase `(tap d - p) mod s` of the fine row at `q + floor((tap d - p) / s)`.
+//!
+//! A chunk is some neighbouring rows of a plane, or a piece of one long row. What it reads is buffered together, so that
+//! each row of the source is padded and de-interleaved once, whatever the number of taps across rows.
 
+use crate::axis::Axis;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
 
@@ -14,13 +18,14 @@ const MAX_MULTIPLIER: usize = 8;
 /// Phases of the result and taps of the kernel that are worth a table.
 const MAX_PHASES: usize = 1024;
 const MAX_TAPS: usize = 1 << 14;
-/// How far apart taps may read, in steps of the row: each piece of a row is buffered with that much around it.
-const MAX_REACH: usize = 1 << 14;
+/// How far apart taps may read along a row, and across rows: so much around a chunk is buffered with it.
+const MAX_REACH: usize = 1 << 12;
+const MAX_ROWS: usize = 1 << 6;
 
 /// Positions of a piece of a row: with what it reads it stays in a core's first-level cache.
 const MAX_PIECE_LEN: usize = 512;
 const MIN_PIECE_LEN: usize = 32;
-/// Elements that the rows of a piece take, where the kernel has not very many rows.
+/// Elements that a chunk reads, where its taps do not reach very far.
 const BUFFER_LEN: usize = 8192;
 /// Elements of the result per task: some microseconds of work.
 const TASK_LEN: usize = 1 << 14;
@@ -36,6 +41,19 @@ pub(crate) struct Tap {
     pub(crate) offset: usize,
 }
 
+/// Neighbouring rows of one plane of the result, or positions `start` to `start + len` of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    /// Which plane of the result.
+    pub(crate) plane: usize,
+    /// Which index along the axes before the last two, flattened.
+    pub(crate) outer: usize,
+    pub(crate) first_row: usize,
+    pub(crate) num_rows: usize,
+    pub(crate) start: usize,
+    pub(crate) len: usize,
+}
+
 /// How one pass reads rows of its source and writes rows of its result.
 #[derive(Clone, Debug)]
 pub(crate) struct Form<const N: usize> {
@@ -46,6 +64,10 @@ pub(crate) struct Form<const N: usize> {
     /// Channels per group of both sides.
     pub(crate) source_channels: usize,
     pub(crate) result_channels: usize,
+    /// The axis before the last; of a signal, one of a single position.
+    pub(crate) row_axis: Axis,
+    /// Taps of the last axis.
+    pub(crate) last_taps: usize,
     /// From one position of the source row to the next of the same phase.
     pub(crate) step: usize,
     /// The phases of the source row that some tap reads; all of them in order where they are de-interleaved at once.
@@ -57,16 +79,17 @@ pub(crate) struct Form<const N: usize> {
     pub(crate) low: isize,
     /// The largest offset.
     pub(crate) reach: usize,
-    /// Rows of the source that a row of the result reads, at most.
-    pub(crate) num_rows: usize,
-    /// Positions `q` of a piece.
+    /// Planes of rows that a chunk reads, at most.
+    num_bands: usize,
+    /// Positions `q` of a piece, and rows of a chunk: one where a row has several pieces.
     pub(crate) piece_len: usize,
+    rows_per_chunk: usize,
 }
 
-/// The largest distance between two taps, in steps.
-fn reach_of<const N: usize>(g: &Geometry<N>) -> usize {
-    let axis = &g.axes[N - 1];
-    (axis.taps - 1) * axis.dilation / axis.stride
+/// The last axis but one, or one along which nothing moves.
+fn row_axis<const N: usize>(g: &Geometry<N>) -> Axis {
+    let single = Axis { fine: 1, coarse: 1, taps: 1, stride: 1, dilation: 1, pad_before: 0 };
+    g.axes.iter().rev().nth(1).copied().unwrap_or(single)
 }
 
 /// Phases of the result: those of a stride longer than the row are not all there.
@@ -75,14 +98,16 @@ fn num_phases<const N: usize>(g: &Geometry<N>, pass: Pass) -> usize {
     if pass == Pass::BackwardData { axis.stride.min(axis.fine) } else { 1 }
 }
 
-/// Whether channels mix little enough for filters, and the filters are worth their tables.
+/// Whether channels mix little enough for filters, and the filters are worth their tables and buffers.
 pub(crate) fn accepts<const N: usize>(g: &Geometry<N>, pass: Pass) -> bool {
     let (coarse, fine) = (g.coarse_per_group(), g.fine_per_group());
+    let (row, last) = (row_axis(g), g.axes[N - 1]);
     coarse.min(fine) == 1
         && coarse.max(fine) <= MAX_MULTIPLIER
         && num_phases(g, pass) <= MAX_PHASES
         && g.num_taps() <= MAX_TAPS
-        && reach_of(g) < MAX_REACH
+        && (last.taps - 1) * last.dilation / last.stride < MAX_REACH
+        && (row.taps - 1) * row.dilation < MAX_ROWS
 }
 
 impl<const N: usize> Form<N> {
@@ -119,62 +144,145 @@ impl<const N: usize> Form<N> {
         }
         let (coarse, fine) = (g.coarse(), g.fine());
         let (source, result) = if onto_fine { (coarse, fine) } else { (fine, coarse) };
-        let (coarse_g, fine_g) = (g.coarse_per_group(), g.fine_per_group());
         let (source_channels, result_channels) = match pass {
-            Pass::Forward => (fine_g, coarse_g),
-            Pass::BackwardData => (coarse_g, fine_g),
+            Pass::Forward => (g.fine_per_group(), g.coarse_per_group()),
+            Pass::BackwardData => (g.coarse_per_group(), g.fine_per_group()),
             // A pair of channels at a time.
             Pass::BackwardWeight => (1, 1),
         };
-        let num_rows = source_channels * (g.num_taps() / axis.taps);
-        let per_position = phases.len().max(num_rows * slots.len()).max(1);
-        let most = (BUFFER_LEN / per_position).clamp(MIN_PIECE_LEN, MAX_PIECE_LEN);
-        let positions = result[N - 1].div_ceil(phases.len());
-        let piece_len = positions.div_ceil(positions.div_ceil(most));
-        Form {
+        let row_axis = row_axis(g);
+        let num_bands = source_channels * (g.num_taps() / axis.taps / row_axis.taps);
+        let mut form = Form {
             onto_fine,
             source,
             result,
             source_channels,
             result_channels,
+            row_axis,
+            last_taps: axis.taps,
             step,
             slots,
             is_deinterleaved,
             phases,
             low,
             reach,
-            num_rows,
-            piece_len,
-        }
+            num_bands,
+            piece_len: 1,
+            rows_per_chunk: 1,
+        };
+        form.cut();
+        form
     }
 
-    /// Elements of the buffered rows of a piece and of its sums.
+    /// Chooses the size of chunks: pieces of a row where it is long, else as many rows as the buffer holds.
+    fn cut(&mut self) {
+        let per_position = self.phases.len().max(self.buffered_rows() * self.slots.len());
+        let most = (BUFFER_LEN / per_position).clamp(MIN_PIECE_LEN, MAX_PIECE_LEN);
+        let positions = self.result[N - 1].div_ceil(self.phases.len());
+        self.piece_len = positions.div_ceil(positions.div_ceil(most));
+        if self.piece_len < positions {
+            return;
+        }
+        let per_row = self.num_bands * self.slots.len() * (self.piece_len + self.reach);
+        let fitting = BUFFER_LEN / per_row.max(1);
+        let Axis { taps, stride, dilation, .. } = self.row_axis;
+        let span = (taps - 1) * dilation;
+        // (rows - 1) stride + span + 1 <= fitting, and (rows - 1 + span) / stride + 2 <= fitting
+        let rows = if self.onto_fine {
+            (fitting.saturating_sub(2 + span / stride)).saturating_mul(stride)
+        } else {
+            fitting.saturating_sub(span + 1) / stride + 1
+        };
+        let all = self.result_rows();
+        let rows = rows.clamp(1, all);
+        self.rows_per_chunk = all.div_ceil(all.div_ceil(rows));
+    }
+
+    /// Rows along the axis before the last.
+    pub(crate) fn result_rows(&self) -> usize {
+        self.result.iter().rev().nth(1).copied().unwrap_or(1)
+    }
+
+    pub(crate) fn source_rows(&self) -> usize {
+        self.source.iter().rev().nth(1).copied().unwrap_or(1)
+    }
+
+    /// Rows of the source that a chunk buffers: those of each band.
+    fn buffered_rows(&self) -> usize {
+        self.num_bands * self.source_span(0, self.rows_per_chunk).1
+    }
+
+    /// The rows of the source that some tap links to `num_rows` rows of the result from `first` on: the first of them,
+    /// and how many there are, whether or not they exist.
+    pub(crate) fn source_span(&self, first: usize, num_rows: usize) -> (isize, usize) {
+        let Axis { taps, stride, dilation, pad_before, .. } = self.row_axis;
+        let (first, padding, span) = (first as isize, pad_before as isize, ((taps - 1) * dilation) as isize);
+        let (stride, more) = (stride as isize, num_rows as isize - 1);
+        let (start, end) = if self.onto_fine {
+            ((first + padding - span).div_euclid(stride), (first + more + padding).div_euclid(stride))
+        } else {
+            (first * stride - padding, (first + more) * stride - padding + span)
+        };
+        (start, (end - start + 1) as usize)
+    }
+
+    /// Whether all rows of the result have the same taps.
+    pub(crate) fn is_uniform(&self) -> bool {
+        !self.onto_fine || self.row_axis.stride == 1
+    }
+
+    /// Elements of what a chunk buffers, and its taps and sums.
     pub(crate) fn workspace_len(&self) -> usize {
         let taps: usize = self.phases.iter().map(Vec::len).sum();
-        let rows = self.num_rows * self.slots.len() * (self.piece_len + self.reach);
-        rows + self.phases.len() * self.piece_len + self.num_rows * taps
+        let rows = self.buffered_rows() * self.slots.len() * (self.piece_len + self.reach);
+        rows + self.phases.len() * self.piece_len + 3 * self.num_bands * self.row_axis.taps * taps
     }
 
     /// Pieces of a row of the result.
-    pub(crate) fn pieces_per_row(&self) -> usize {
+    fn pieces_per_row(&self) -> usize {
         self.result[N - 1].div_ceil(self.phases.len() * self.piece_len)
     }
 
-    /// Rows of a plane of the result.
-    pub(crate) fn rows_per_plane(&self) -> usize {
-        self.result[..N - 1].iter().product()
+    fn chunks_per_plane(&self) -> usize {
+        let outer: usize = self.result.iter().rev().skip(2).product();
+        outer * self.result_rows().div_ceil(self.rows_per_chunk) * self.pieces_per_row()
     }
 
-    /// Pieces that make a task large enough.
-    pub(crate) fn pieces_per_task(&self) -> usize {
-        let piece = self.result[N - 1].min(self.phases.len() * self.piece_len);
-        TASK_LEN.div_ceil(piece)
+    pub(crate) fn num_chunks(&self, planes: usize) -> usize {
+        planes * self.chunks_per_plane()
     }
 
-    /// Where piece number `piece` of all starts in the result.
-    pub(crate) fn start_of(&self, piece: usize) -> usize {
-        let (row, number) = (piece / self.pieces_per_row(), piece % self.pieces_per_row());
-        row * self.result[N - 1] + number * self.phases.len() * self.piece_len
+    /// Chunks that make a task large enough.
+    pub(crate) fn chunks_per_task(&self) -> usize {
+        let row = self.result[N - 1].min(self.phases.len() * self.piece_len);
+        TASK_LEN.div_ceil(row * self.rows_per_chunk)
+    }
+
+    /// Chunk number `number` of all, in the order of the result's elements.
+    pub(crate) fn chunk(&self, number: usize) -> Chunk {
+        let (plane, within) = (number / self.chunks_per_plane(), number % self.chunks_per_plane());
+        let (rows, piece) = (within / self.pieces_per_row(), within % self.pieces_per_row());
+        let per_outer = self.result_rows().div_ceil(self.rows_per_chunk);
+        let (outer, first_row) = (rows / per_outer, rows % per_outer * self.rows_per_chunk);
+        let start = piece * self.piece_len;
+        let positions = self.result[N - 1].div_ceil(self.phases.len());
+        Chunk {
+            plane,
+            outer,
+            first_row,
+            num_rows: self.rows_per_chunk.min(self.result_rows() - first_row),
+            start,
+            len: self.piece_len.min(positions - start),
+        }
+    }
+
+    /// Where a chunk starts in the result, and its elements: they follow one another.
+    pub(crate) fn extent(&self, chunk: &Chunk) -> (usize, usize) {
+        let outer: usize = self.result.iter().rev().skip(2).product();
+        let row = (chunk.plane * outer + chunk.outer) * self.result_rows() + chunk.first_row;
+        let start = chunk.start * self.phases.len();
+        let len = (chunk.len * self.phases.len()).min(self.result[N - 1] - start);
+        (row * self.result[N - 1] + start, chunk.num_rows * len)
     }
 
     /// Pairs of channels that make a task of a weight's gradient large enough.

@@ -10,12 +10,12 @@
 //!
 //! Onto the fine grid, the `s` phases of the stride are filters of one row each, interleaved as they are stored; onto the
 //! coarse grid, the row is de-interleaved first. Taps of the other axes only choose among rows, so the sum is over all
-//! taps at once. The weight's gradient is the same walk with dot products. `form.rs` has the taps by phase, `rows.rs`
-//! finds and buffers the rows of the source, `run.rs` does it.
+//! taps at once. The weight's gradient is the same walk with dot products. `form.rs` has the taps by phase and how a
+//! result is cut into chunks, `window.rs` is what a chunk reads of the source, `run.rs` does it.
 
 mod form;
-mod rows;
 mod run;
+mod window;
 
 pub(crate) use form::{Form, accepts};
 pub(crate) use run::{Operands, backward_weight, pass};

@@ -1,14 +1,12 @@
-//! Running a form, piece by piece.
+//! Running a form, chunk by chunk.
 //!
-//! A task is a stretch of the result: pieces of one long row, or of many short ones. What is a task depends on the form
-//! alone, and a piece is summed by one task.
+//! A task is a stretch of the result: pieces of one long row, or rows of many planes. What is a task depends on the form
+//! alone, and every sum is one task's.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use lucid_kernels::{Element, Isa, RowPairs, Taps, filter, filter_gradient, filter_pairs, interleave};
 
-use lucid_kernels::{Element, Isa, Taps, filter, filter_gradient, filter_pairs, interleave};
-
-use super::form::Form;
-use super::rows::{Piece, Row, Rows};
+use super::form::{Chunk, Form};
+use super::window::{Band, Offsets, Window, add_bands, first_of};
 use crate::geometry::Geometry;
 use crate::plan::Pass;
 use crate::tasks::{run_all, threads_for};
@@ -25,14 +23,22 @@ pub(crate) struct Operands<'a, T> {
 
 /// A thread's own workspace.
 struct Scratch<T> {
-    rows: Rows<T>,
+    bands: Vec<Band>,
+    buffer: Vec<T>,
+    offsets: Offsets,
     weights: Vec<T>,
     sums: Vec<T>,
 }
 
 impl<T: Element> Scratch<T> {
     fn new() -> Self {
-        Scratch { rows: Rows::new(), weights: Vec::new(), sums: Vec::new() }
+        Scratch {
+            bands: Vec::new(),
+            buffer: Vec::new(),
+            offsets: Offsets::default(),
+            weights: Vec::new(),
+            sums: Vec::new(),
+        }
     }
 }
 
@@ -50,58 +56,45 @@ pub(crate) fn pass<T: Element, const N: usize>(
 ) {
     let form = Form::new(g, pass);
     let num_threads = num_threads(g, result.len(), operands.source.len());
-    let per_plane = form.rows_per_plane() * form.pieces_per_row();
-    let num_pieces = result.len() / form.result.iter().product::<usize>() * per_plane;
+    let num_chunks = form.num_chunks(result.len() / form.result.iter().product::<usize>());
     let mut tasks = Vec::new();
     let mut rest = result;
-    for first in (0..num_pieces).step_by(form.pieces_per_task()) {
-        let end = (first + form.pieces_per_task()).min(num_pieces);
-        let (task, others) = rest.split_at_mut(form.start_of(end) - form.start_of(first));
+    for first in (0..num_chunks).step_by(form.chunks_per_task()) {
+        let last = (first + form.chunks_per_task()).min(num_chunks) - 1;
+        let (start, _) = form.extent(&form.chunk(first));
+        let (last_start, last_len) = form.extent(&form.chunk(last));
+        let (task, others) = rest.split_at_mut(last_start + last_len - start);
         tasks.push((first, task));
         rest = others;
     }
     run_all(tasks, num_threads, Scratch::new, |scratch, (first, mut stretch)| {
-        let (mut plane, mut number) = (first / per_plane, first % per_plane);
-        while !stretch.is_empty() {
-            let (row, within) = (number / form.pieces_per_row(), number % form.pieces_per_row());
-            let start = within * form.piece_len;
-            let len =
-                (form.piece_len * form.phases.len()).min(form.result[N - 1] - start * form.phases.len());
-            let (out, others) = stretch.split_at_mut(len);
-            stretch = others;
-            piece(g, &form, isa, operands, scratch, Place { plane, row, start }, out);
-            number += 1;
-            if number == per_plane {
-                (plane, number) = (plane + 1, 0);
+        for number in first.. {
+            if stretch.is_empty() {
+                break;
             }
+            let chunk = form.chunk(number);
+            let (out, others) = stretch.split_at_mut(form.extent(&chunk).1);
+            stretch = others;
+            run_chunk(g, &form, isa, operands, scratch, &chunk, out);
         }
     });
 }
 
-/// Where a piece is: its plane of the result, the row in it, and its first position.
-#[derive(Clone, Copy)]
-struct Place {
-    plane: usize,
-    row: usize,
-    start: usize,
-}
-
-fn piece<T: Element, const N: usize>(
+fn run_chunk<T: Element, const N: usize>(
     g: &Geometry<N>,
     form: &Form<N>,
     isa: Isa,
     operands: &Operands<'_, T>,
     scratch: &mut Scratch<T>,
-    place: Place,
+    chunk: &Chunk,
     out: &mut [T],
 ) {
     let per_item = g.groups * form.result_channels;
-    let (item, channel) = (place.plane / per_item, place.plane % per_item);
+    let (item, channel) = (chunk.plane / per_item, chunk.plane % per_item);
     let (group, own) = (channel / form.result_channels, channel % form.result_channels);
     let source_plane: usize = form.source.iter().product();
-    let taps = g.num_taps();
-    let Scratch { rows, weights, sums } = scratch;
-    rows.clear();
+    let Scratch { bands, buffer, offsets, weights, sums } = scratch;
+    bands.clear();
     for i in 0..form.source_channels {
         let of_source = group * form.source_channels + i;
         // The weight is [coarse][fine of the group][tap].
@@ -110,23 +103,46 @@ fn piece<T: Element, const N: usize>(
         } else {
             channel * form.source_channels + i
         };
-        let plane = (item * g.groups * form.source_channels + of_source) * source_plane;
-        rows.add(g, form, place.row, plane, pair * taps);
-    }
-    let len = out.len().div_ceil(form.phases.len());
-    let (signal, offsets, rows) = rows.signal(form, isa, operands.source, Piece { start: place.start, len });
-    weights.clear();
-    for taps in &form.phases {
-        for &Row { weight, .. } in rows {
-            weights.extend(taps.iter().map(|tap| operands.weight[weight + tap.tap]));
-        }
+        let start = (item * g.groups * form.source_channels + of_source) * source_plane;
+        add_bands(g, form, chunk.outer, Band { start, weight: pair * g.num_taps() }, bands);
     }
     let bias = operands.bias.map_or(T::zero(), |bias| bias[channel]);
-    let signal = signal.elements;
+    let Some(base) = first_of(bands) else { return out.fill(bias) };
+    let weight = &operands.weight[base.weight..];
+    let window = Window::new(form, isa, operands.source, bands, chunk, buffer);
+    let row_len = out.len() / chunk.num_rows;
+    let mut signal = window.elements;
+    for (number, out) in out.chunks_exact_mut(row_len).enumerate() {
+        if number == 0 || !form.is_uniform() {
+            offsets.lay_out(form, &window, bands, chunk, chunk.first_row + number);
+            weights.clear();
+            weights.extend(offsets.weights.iter().map(|&at| weight[at]));
+        }
+        let taps = Taps { offsets: &offsets.offsets, weights };
+        filter_row(form, isa, taps, bias, signal, sums, out);
+        if form.is_uniform() && number + 1 < chunk.num_rows {
+            signal = &signal[form.row_axis.stride * window.row_pitch..];
+        }
+    }
+}
+
+/// A row, or a piece of one, of the result: a filter per phase, interleaved.
+fn filter_row<T: Element, const N: usize>(
+    form: &Form<N>,
+    isa: Isa,
+    taps: Taps<'_, T>,
+    bias: T,
+    signal: &[T],
+    sums: &mut Vec<T>,
+    out: &mut [T],
+) {
+    let Taps { offsets, weights } = taps;
+    // Of each phase's taps there are as many copies as rows are read.
+    let num_rows = offsets.len() / form.phases.iter().map(Vec::len).sum::<usize>().max(1);
     match form.phases.as_slice() {
-        [_] => filter(isa, Taps { offsets, weights }, bias, signal, out),
+        [_] => filter(isa, taps, bias, signal, out),
         [even, _] => {
-            let first = even.len() * rows.len();
+            let first = even.len() * num_rows;
             let even = Taps { offsets: &offsets[..first], weights: &weights[..first] };
             let mut odd = Taps { offsets: &offsets[first..], weights: &weights[first..] };
             if odd.offsets == even.offsets {
@@ -135,13 +151,13 @@ fn piece<T: Element, const N: usize>(
             filter_pairs(isa, [even, odd], bias, signal, out);
         }
         phases => {
-            let num_phases = phases.len();
+            let (num_phases, len) = (phases.len(), out.len().div_ceil(phases.len()));
             if sums.len() < num_phases * len {
                 sums.resize(num_phases * len, T::zero());
             }
             let mut at = 0;
             for (taps, sums) in phases.iter().zip(sums.chunks_exact_mut(len)) {
-                let range = at..at + taps.len() * rows.len();
+                let range = at..at + taps.len() * num_rows;
                 at = range.end;
                 let taps = Taps { offsets: &offsets[range.clone()], weights: &weights[range] };
                 filter(isa, taps, bias, signal, sums);
@@ -155,21 +171,20 @@ fn piece<T: Element, const N: usize>(
     }
 }
 
-/// `dw[c, f, k] = sum over (n, l) of y[n, c, l] x[n, f, fine(l, k)]`; returns whether `y` is finite wherever a tap falls
-/// outside the grid. Where it is not, terms that do not exist count as NaN instead of nothing, and the result is void.
+/// `dw[c, f, k] = sum over (n, l) of y[n, c, l] x[n, f, fine(l, k)]`. Numbers that are not finite may make a gradient NaN
+/// that is infinite or does not depend on them, never a finite one.
 pub(crate) fn backward_weight<T: Element, const N: usize>(
     g: &Geometry<N>,
     isa: Isa,
     x: &[T],
     y: &[T],
     dw: &mut [T],
-) -> bool {
+) {
     let form = Form::new(g, Pass::BackwardWeight);
     let taps = g.num_taps();
     let (coarse_g, fine_g) = (g.coarse_per_group(), g.fine_per_group());
     let per_task = form.pairs_per_task(g.batch());
     let tasks: Vec<_> = dw.chunks_mut(per_task * taps).enumerate().collect();
-    let exact = AtomicBool::new(true);
     run_all(tasks, num_threads(g, x.len(), y.len()), Scratch::new, |scratch, (task, dw)| {
         dw.fill(T::zero());
         for (within, dw) in dw.chunks_exact_mut(taps).enumerate() {
@@ -177,46 +192,44 @@ pub(crate) fn backward_weight<T: Element, const N: usize>(
             let (c, f) = (pair / fine_g, pair % fine_g);
             for n in 0..g.batch() {
                 let x_plane = n * g.fine_channels + c / coarse_g * fine_g + f;
-                let y_plane = n * g.coarse_channels + c;
-                let y = &y[y_plane * g.coarse_len()..][..g.coarse_len()];
-                if !plane_of_gradient(g, &form, isa, scratch, (x, x_plane), y, dw) {
-                    exact.store(false, Ordering::Relaxed);
-                }
+                let y = &y[(n * g.coarse_channels + c) * g.coarse_len()..][..g.coarse_len()];
+                let plane = Band { start: x_plane * g.fine_len(), weight: 0 };
+                add_gradient(g, &form, isa, scratch, (x, plane), y, dw);
             }
         }
     });
-    exact.into_inner()
 }
 
-/// Adds the products of one plane of `y` with one of `x`, given with its number; returns whether they are exact.
-fn plane_of_gradient<T: Element, const N: usize>(
+/// Adds the products of one plane of `y` with one of `x`.
+fn add_gradient<T: Element, const N: usize>(
     g: &Geometry<N>,
     form: &Form<N>,
     isa: Isa,
     scratch: &mut Scratch<T>,
-    (x, x_plane): (&[T], usize),
+    (x, plane): (&[T], Band),
     y: &[T],
     dw: &mut [T],
-) -> bool {
-    let Scratch { rows, sums, .. } = scratch;
-    let mut exact = true;
-    for (row, y) in y.chunks_exact(form.result[N - 1]).enumerate() {
-        for (number, y) in y.chunks(form.piece_len).enumerate() {
-            rows.clear();
-            rows.add(g, form, row, x_plane * g.fine_len(), 0);
-            let piece = Piece { start: number * form.piece_len, len: y.len() };
-            let (signal, offsets, rows) = rows.signal(form, isa, x, piece);
-            exact &= !signal.is_padded || y.iter().fold(true, |finite, y| finite & y.is_finite());
-            sums.clear();
-            sums.resize(offsets.len(), T::zero());
-            filter_gradient(isa, offsets, signal.elements, y, sums);
-            let taps = form.phases.first().map_or(&[][..], Vec::as_slice);
-            for (row, sums) in rows.iter().zip(sums.chunks_exact(taps.len())) {
-                for (tap, &sum) in taps.iter().zip(sums) {
-                    dw[row.weight + tap.tap] += sum;
-                }
-            }
+) {
+    let Scratch { bands, buffer, offsets, sums, .. } = scratch;
+    for number in 0..form.num_chunks(1) {
+        let chunk = form.chunk(number);
+        bands.clear();
+        add_bands(g, form, chunk.outer, plane, bands);
+        let Some(base) = first_of(bands) else { continue };
+        let window = Window::new(form, isa, x, bands, &chunk, buffer);
+        offsets.lay_out(form, &window, bands, &chunk, chunk.first_row);
+        let rows = RowPairs {
+            num_rows: chunk.num_rows,
+            len: chunk.len,
+            coarse_pitch: form.result[N - 1],
+            signal_pitch: form.row_axis.stride.saturating_mul(window.row_pitch),
+        };
+        sums.clear();
+        sums.resize(offsets.offsets.len(), T::zero());
+        let y = &y[form.extent(&chunk).0..];
+        filter_gradient(isa, &offsets.offsets, window.elements, y, rows, sums);
+        for (&weight, &sum) in offsets.weights.iter().zip(sums.iter()) {
+            dw[base.weight + weight] += sum;
         }
     }
-    exact
 }
