@@ -31,7 +31,7 @@ impl Element for f64 {}
 
 pub(crate) mod sealed {
     use super::Isa;
-    use crate::filter::{RowPairs, Taps};
+    use crate::filter::{Rows, Taps};
     use crate::tile::TileKernel;
 
     /// The tile kernels, per element type.
@@ -73,18 +73,19 @@ pub(crate) mod sealed {
         fn lanes(isa: Isa) -> usize;
 
         /// # Safety
-        /// The taps must read within the signal for `len` positions, at least one vector; `out` must have space for them.
+        /// The taps must read within the signal for the rows, of at least one vector; `out` must have space for them.
         unsafe fn filter(
             isa: Isa,
             taps: Taps<'_, Self>,
             bias: Self,
             signal: *const Self,
             out: *mut Self,
-            len: usize,
+            rows: Rows,
         );
 
         /// # Safety
-        /// As [`filter`](Self::filter), for two elements per position.
+        /// The taps must read within the signal for `len` positions, at least one vector; `out` must have space for two
+        /// elements per position.
         unsafe fn filter_pairs(
             isa: Isa,
             taps: [Taps<'_, Self>; 2],
@@ -102,7 +103,7 @@ pub(crate) mod sealed {
             offsets: &[usize],
             signal: *const Self,
             coarse: *const Self,
-            rows: RowPairs,
+            rows: Rows,
             sums: &mut [Self],
         );
     }

@@ -37,31 +37,62 @@ fn offsets_fit(offsets: &[usize], len: usize, signal_len: usize) -> bool {
     offsets.iter().all(|&offset| last.is_some_and(|last| offset <= last))
 }
 
-/// `out[q] = bias + sum over t of weights[t] * signal[offsets[t] + q]`.
+/// Rows of equal length: of the signal, and of what is written or multiplied with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows {
+    /// How many there are.
+    pub num_rows: usize,
+    /// Positions of each.
+    pub len: usize,
+    /// From what one row reads of the signal to what the next one reads.
+    pub signal_pitch: usize,
+    /// From one row of the other side to the next.
+    pub pitch: usize,
+}
+
+impl Rows {
+    /// A single row of `len` positions.
+    pub fn one(len: usize) -> Self {
+        Rows { num_rows: 1, len, signal_pitch: 0, pitch: 0 }
+    }
+
+    /// Where the last of them ends, when they are `pitch` apart.
+    fn end(&self, pitch: usize) -> usize {
+        self.num_rows.saturating_sub(1).saturating_mul(pitch).saturating_add(self.len)
+    }
+}
+
+/// `out[i * pitch + q] = bias + sum over t of weights[t] * signal[offsets[t] + i * signal_pitch + q]` for every row `i` and
+/// position `q`; nothing else is written.
 ///
 /// Falls back to [`Isa::Portable`] where this machine lacks `isa`.
 ///
 /// ```
-/// use lucid_kernels::{Isa, Taps, filter};
+/// use lucid_kernels::{Isa, Rows, Taps, filter};
 ///
 /// let mut out = [0.0; 3];
-/// filter(Isa::best(), Taps { offsets: &[1, 0], weights: &[1.0, -1.0] }, 0.5, &[1.0, 2.0, 4.0, 8.0], &mut out);
+/// let taps = Taps { offsets: &[1, 0], weights: &[1.0, -1.0] };
+/// filter(Isa::best(), taps, 0.5, &[1.0, 2.0, 4.0, 8.0], Rows::one(3), &mut out);
 /// assert_eq!(out, [1.5, 2.5, 4.5]);
 /// ```
 ///
 /// # Panics
-/// When there is not a weight per offset, or a tap reads beyond the signal.
-pub fn filter<T: Element>(isa: Isa, taps: Taps<'_, T>, bias: T, signal: &[T], out: &mut [T]) {
-    assert!(taps.fit(out.len(), signal.len()), "a tap reads beyond {}", signal.len());
-    let done = if out.len() < T::lanes(isa) {
-        0
-    } else {
+/// When there is not a weight per offset, a tap reads beyond the signal, or a row reaches beyond `out`.
+pub fn filter<T: Element>(isa: Isa, taps: Taps<'_, T>, bias: T, signal: &[T], rows: Rows, out: &mut [T]) {
+    if rows.num_rows == 0 || rows.len == 0 {
+        return;
+    }
+    assert!(taps.fit(rows.end(rows.signal_pitch), signal.len()), "a tap reads beyond {}", signal.len());
+    assert!(rows.end(rows.pitch) <= out.len(), "a row reaches beyond {}", out.len());
+    if rows.len >= T::lanes(isa) {
         // SAFETY: as just checked.
-        unsafe { T::filter(isa, taps, bias, signal.as_ptr(), out.as_mut_ptr(), out.len()) };
-        out.len()
-    };
-    for (q, out) in out.iter_mut().enumerate().skip(done) {
-        *out = at(taps, bias, signal, q);
+        unsafe { T::filter(isa, taps, bias, signal.as_ptr(), out.as_mut_ptr(), rows) };
+        return;
+    }
+    for i in 0..rows.num_rows {
+        for (q, out) in out[i * rows.pitch..][..rows.len].iter_mut().enumerate() {
+            *out = at(taps, bias, signal, i * rows.signal_pitch + q);
+        }
     }
 }
 
@@ -88,20 +119,7 @@ pub fn filter_pairs<T: Element>(isa: Isa, taps: [Taps<'_, T>; 2], bias: T, signa
     }
 }
 
-/// Rows of equal length in the two operands of [`filter_gradient`].
-#[derive(Clone, Copy, Debug)]
-pub struct RowPairs {
-    /// How many there are.
-    pub num_rows: usize,
-    /// Positions of each.
-    pub len: usize,
-    /// From one row of the coarse side to the next.
-    pub coarse_pitch: usize,
-    /// From what one row reads of the signal to what the next one reads.
-    pub signal_pitch: usize,
-}
-
-/// `sums[t] += sum over rows i and positions q of coarse[i * coarse_pitch + q] * signal[offsets[t] + i * signal_pitch + q]`:
+/// `sums[t] += sum over rows i and positions q of coarse[i * pitch + q] * signal[offsets[t] + i * signal_pitch + q]`:
 /// the gradient of a filter's weights.
 ///
 /// Numbers that are not finite may make a sum NaN that should be infinite, never a finite one. Falls back to
@@ -114,22 +132,25 @@ pub fn filter_gradient<T: Element>(
     offsets: &[usize],
     signal: &[T],
     coarse: &[T],
-    rows: RowPairs,
+    rows: Rows,
     sums: &mut [T],
 ) {
-    let RowPairs { num_rows, len, coarse_pitch, signal_pitch } = rows;
+    let Rows { num_rows, len, pitch, signal_pitch } = rows;
     assert_eq!(offsets.len(), sums.len(), "a sum per offset");
     if num_rows == 0 || len == 0 {
         return;
     }
-    let end = |pitch: usize| (num_rows - 1).saturating_mul(pitch).saturating_add(len);
-    assert!(end(coarse_pitch) <= coarse.len(), "a row reaches beyond {}", coarse.len());
-    assert!(offsets_fit(offsets, end(signal_pitch), signal.len()), "a tap reads beyond {}", signal.len());
+    assert!(rows.end(pitch) <= coarse.len(), "a row reaches beyond {}", coarse.len());
+    assert!(
+        offsets_fit(offsets, rows.end(signal_pitch), signal.len()),
+        "a tap reads beyond {}",
+        signal.len()
+    );
     if len < T::lanes(isa) {
         for (&offset, sum) in offsets.iter().zip(sums) {
             for i in 0..num_rows {
                 let signal = &signal[offset + i * signal_pitch..][..len];
-                for (&c, &x) in coarse[i * coarse_pitch..][..len].iter().zip(signal) {
+                for (&c, &x) in coarse[i * pitch..][..len].iter().zip(signal) {
                     *sum += c * x;
                 }
             }
@@ -308,7 +329,7 @@ unsafe fn gradient<X: Vector, const G: usize, const V: usize>(
     offsets: &[usize],
     signal: *const X::Element,
     coarse: *const X::Element,
-    rows: RowPairs,
+    rows: Rows,
     sums: &mut [X::Element],
 ) where
     X::Element: Element,
@@ -331,7 +352,7 @@ unsafe fn gradient<X: Vector, const G: usize, const V: usize>(
     let mask = unsafe { X::load(mask) };
     for i in 0..rows.num_rows {
         // SAFETY: row i starts within coarse, as the caller promises.
-        let coarse = unsafe { coarse.add(i * rows.coarse_pitch) };
+        let coarse = unsafe { coarse.add(i * rows.pitch) };
         let mut q = 0;
         while q + V * X::LANES <= rows.len {
             for v in 0..V {
@@ -388,21 +409,29 @@ macro_rules! wrappers {
             use super::*;
 
             /// # Safety
-            /// The instruction set must be available; the taps must read within the signal for `len` positions, at least
-            /// one vector; `out` must have space for them.
+            /// The instruction set must be available; the taps must read within the signal for the rows, of at least one
+            /// vector, and `out` must have space for them.
             $(#[target_feature(enable = $features)])?
             pub(crate) unsafe fn filter(
                 taps: Taps<'_, $scalar>,
                 bias: $scalar,
                 signal: *const $scalar,
                 out: *mut $scalar,
-                len: usize,
+                rows: Rows,
             ) {
-                in_blocks!(filter_block, 8, [1, 2, 3, 4, 5, 6, 7], $vector, taps, bias, signal, out, len);
+                let len = rows.len;
+                for i in 0..rows.num_rows {
+                    // Without a tap nothing is read, wherever this is.
+                    let signal = signal.wrapping_add(i * rows.signal_pitch);
+                    // SAFETY: row i lies within `out`, as the caller promises.
+                    let out = unsafe { out.add(i * rows.pitch) };
+                    in_blocks!(filter_block, 8, [1, 2, 3, 4, 5, 6, 7], $vector, taps, bias, signal, out, len);
+                }
             }
 
             /// # Safety
-            /// As [`filter`], for two elements per position.
+            /// The instruction set must be available; the taps must read within the signal for `len` positions, at least
+            /// one vector; `out` must have space for two elements per position.
             $(#[target_feature(enable = $features)])?
             pub(crate) unsafe fn filter_pairs(
                 taps: [Taps<'_, $scalar>; 2],
@@ -421,7 +450,7 @@ macro_rules! wrappers {
                 offsets: &[usize],
                 signal: *const $scalar,
                 coarse: *const $scalar,
-                rows: RowPairs,
+                rows: Rows,
                 sums: &mut [$scalar],
             ) {
                 match offsets.len() {
@@ -479,21 +508,21 @@ macro_rules! impl_filters {
                 bias: $scalar,
                 signal: *const $scalar,
                 out: *mut $scalar,
-                len: usize,
+                rows: Rows,
             ) {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx512 if isa.is_available() && Isa::Avx2.is_available() => {
                         // SAFETY: the guard has found the instruction sets; the caller promises the rest.
-                        unsafe { x86::$avx512::filter(taps, bias, signal, out, len) }
+                        unsafe { x86::$avx512::filter(taps, bias, signal, out, rows) }
                     }
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2 if isa.is_available() => {
                         // SAFETY: the guard has found the instruction set; the caller promises the rest.
-                        unsafe { x86::$avx2::filter(taps, bias, signal, out, len) }
+                        unsafe { x86::$avx2::filter(taps, bias, signal, out, rows) }
                     }
                     // SAFETY: the baseline is always there; the caller promises the rest.
-                    _ => unsafe { $portable::filter(taps, bias, signal, out, len) },
+                    _ => unsafe { $portable::filter(taps, bias, signal, out, rows) },
                 }
             }
 
@@ -526,7 +555,7 @@ macro_rules! impl_filters {
                 offsets: &[usize],
                 signal: *const $scalar,
                 coarse: *const $scalar,
-                rows: RowPairs,
+                rows: Rows,
                 sums: &mut [$scalar],
             ) {
                 match isa {
@@ -575,12 +604,29 @@ mod tests {
                     };
                     let taps = Taps { offsets: &offsets, weights: &weights[0] };
                     let mut out = vec![T::nan(); len];
-                    filter(isa, taps, bias, &signal, &mut out);
+                    filter(isa, taps, bias, &signal, Rows::one(len), &mut out);
                     for (q, &out) in out.iter().enumerate() {
                         assert_eq!(
                             out,
                             sum(&offsets, &weights[0], q),
                             "{isa}: {num_taps} taps, {q} of {len}"
+                        );
+                    }
+                    let rows = Rows { num_rows: 3, len, signal_pitch: len + 5, pitch: len + 1 };
+                    let longer = numbers::<T>(3 * len + 28, 11);
+                    let mut out = vec![T::nan(); 3 * len + 5];
+                    filter(isa, taps, bias, &longer, rows, &mut out);
+                    for (k, &out) in out.iter().enumerate() {
+                        let (i, q) = (k / (len + 1), k % (len + 1));
+                        let terms = offsets
+                            .iter()
+                            .zip(taps.weights)
+                            .map(|(&o, &w)| longer.get(o + i * (len + 5) + q).map(|&x| w * x));
+                        let expected = terms.flatten().fold(bias, |sum, term| sum + term);
+                        let exists = i < 3 && q < len;
+                        assert!(
+                            if exists { out == expected } else { out.is_nan() },
+                            "{isa}: {i} {q} of {len}"
                         );
                     }
                     for (offsets, weights) in [
@@ -599,7 +645,7 @@ mod tests {
                     }
                     let coarse = numbers::<T>(3 * len + 4, 3);
                     for num_rows in [0, 1, 3] {
-                        let rows = RowPairs { num_rows, len, coarse_pitch: len + 2, signal_pitch: len + 5 };
+                        let rows = Rows { num_rows, len, signal_pitch: len + 5, pitch: len + 2 };
                         let signal = numbers::<T>(3 * len + 28, 11);
                         let mut sums = vec![bias; num_taps];
                         filter_gradient(isa, &offsets, &signal, &coarse, rows, &mut sums);
@@ -628,7 +674,14 @@ mod tests {
     #[test]
     #[should_panic(expected = "a tap reads beyond 9")]
     fn a_filter_that_reads_beyond_the_signal_is_refused() {
-        filter(Isa::best(), Taps { offsets: &[0, 2], weights: &[1.0; 2] }, 0.0, &[0.0; 9], &mut [0.0; 8]);
+        filter(
+            Isa::best(),
+            Taps { offsets: &[0, 2], weights: &[1.0; 2] },
+            0.0,
+            &[0.0; 9],
+            Rows::one(8),
+            &mut [0.0; 8],
+        );
     }
 
     #[test]
@@ -642,7 +695,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "a tap reads beyond 9")]
     fn a_gradient_that_reads_beyond_the_signal_is_refused() {
-        let rows = RowPairs { num_rows: 1, len: 8, coarse_pitch: 0, signal_pitch: 0 };
-        filter_gradient(Isa::best(), &[2], &[0.0; 9], &[0.0; 8], rows, &mut [0.0]);
+        filter_gradient(Isa::best(), &[2], &[0.0; 9], &[0.0; 8], Rows::one(8), &mut [0.0]);
     }
 }

@@ -15,7 +15,7 @@ mod vector;
 
 pub use bandwidth::copy_bandwidth;
 pub use element::Element;
-pub use filter::{RowPairs, Taps, filter, filter_gradient, filter_pairs};
+pub use filter::{Rows, Taps, filter, filter_gradient, filter_pairs};
 pub use interleave::{deinterleave, interleave};
 pub use isa::Isa;
 pub use peak::fma_peak;

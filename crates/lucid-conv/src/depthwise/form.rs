@@ -84,6 +84,11 @@ pub(crate) struct Form<const N: usize> {
     /// Positions `q` of a piece, and rows of a chunk: one where a row has several pieces.
     pub(crate) piece_len: usize,
     rows_per_chunk: usize,
+    /// Positions `q` of a row of the result, and of the source, in steps.
+    result_steps: usize,
+    pub(crate) source_steps: usize,
+    /// Links of a phase and a tap of the last axis.
+    pub(crate) num_links: usize,
 }
 
 /// The last axis but one, or one along which nothing moves.
@@ -138,6 +143,7 @@ impl<const N: usize> Form<N> {
             slots = (0..step).collect();
         }
         let mut phases = vec![Vec::new(); num_phases(g, pass)];
+        let num_links = links.len();
         for (phase, tap, source_phase, position) in links {
             let slot = slots.binary_search(&source_phase).expect("a slot per phase that is read");
             phases[phase].push(Tap { tap, slot, offset: (position - low) as usize });
@@ -150,6 +156,7 @@ impl<const N: usize> Form<N> {
             // A pair of channels at a time.
             Pass::BackwardWeight => (1, 1),
         };
+        let result_steps = result[N - 1].div_ceil(phases.len());
         let row_axis = row_axis(g);
         let num_bands = source_channels * (g.num_taps() / axis.taps / row_axis.taps);
         let mut form = Form {
@@ -169,6 +176,9 @@ impl<const N: usize> Form<N> {
             num_bands,
             piece_len: 1,
             rows_per_chunk: 1,
+            result_steps,
+            source_steps: source[N - 1].div_ceil(step),
+            num_links,
         };
         form.cut();
         form
@@ -178,7 +188,7 @@ impl<const N: usize> Form<N> {
     fn cut(&mut self) {
         let per_position = self.phases.len().max(self.buffered_rows() * self.slots.len());
         let most = (BUFFER_LEN / per_position).clamp(MIN_PIECE_LEN, MAX_PIECE_LEN);
-        let positions = self.result[N - 1].div_ceil(self.phases.len());
+        let positions = self.result_steps;
         self.piece_len = positions.div_ceil(positions.div_ceil(most));
         if self.piece_len < positions {
             return;
@@ -215,6 +225,9 @@ impl<const N: usize> Form<N> {
     /// The rows of the source that some tap links to `num_rows` rows of the result from `first` on: the first of them,
     /// and how many there are, whether or not they exist.
     pub(crate) fn source_span(&self, first: usize, num_rows: usize) -> (isize, usize) {
+        if N == 1 {
+            return (0, 1);
+        }
         let Axis { taps, stride, dilation, pad_before, .. } = self.row_axis;
         let (first, padding, span) = (first as isize, pad_before as isize, ((taps - 1) * dilation) as isize);
         let (stride, more) = (stride as isize, num_rows as isize - 1);
@@ -233,19 +246,22 @@ impl<const N: usize> Form<N> {
 
     /// Elements of what a chunk buffers, and its taps and sums.
     pub(crate) fn workspace_len(&self) -> usize {
-        let taps: usize = self.phases.iter().map(Vec::len).sum();
         let rows = self.buffered_rows() * self.slots.len() * (self.piece_len + self.reach);
-        rows + self.phases.len() * self.piece_len + 3 * self.num_bands * self.row_axis.taps * taps
+        rows + self.phases.len() * self.piece_len + 3 * self.num_bands * self.row_axis.taps * self.num_links
     }
 
     /// Pieces of a row of the result.
     fn pieces_per_row(&self) -> usize {
-        self.result[N - 1].div_ceil(self.phases.len() * self.piece_len)
+        self.result_steps.div_ceil(self.piece_len)
+    }
+
+    /// Indices along the axes before the last two.
+    fn num_outer(&self) -> usize {
+        self.result.iter().rev().skip(2).product()
     }
 
     fn chunks_per_plane(&self) -> usize {
-        let outer: usize = self.result.iter().rev().skip(2).product();
-        outer * self.result_rows().div_ceil(self.rows_per_chunk) * self.pieces_per_row()
+        self.num_outer() * self.result_rows().div_ceil(self.rows_per_chunk) * self.pieces_per_row()
     }
 
     pub(crate) fn num_chunks(&self, planes: usize) -> usize {
@@ -265,21 +281,39 @@ impl<const N: usize> Form<N> {
         let per_outer = self.result_rows().div_ceil(self.rows_per_chunk);
         let (outer, first_row) = (rows / per_outer, rows % per_outer * self.rows_per_chunk);
         let start = piece * self.piece_len;
-        let positions = self.result[N - 1].div_ceil(self.phases.len());
         Chunk {
             plane,
             outer,
             first_row,
             num_rows: self.rows_per_chunk.min(self.result_rows() - first_row),
             start,
-            len: self.piece_len.min(positions - start),
+            len: self.piece_len.min(self.result_steps - start),
         }
+    }
+
+    /// The chunk after another one: counted up, as a short row takes no longer than a division or two.
+    pub(crate) fn chunk_after(&self, mut chunk: Chunk) -> Chunk {
+        chunk.start += self.piece_len;
+        if chunk.start >= self.result_steps {
+            chunk.start = 0;
+            chunk.first_row += self.rows_per_chunk;
+        }
+        if chunk.first_row >= self.result_rows() {
+            chunk.first_row = 0;
+            chunk.outer += 1;
+        }
+        if chunk.outer >= self.num_outer() {
+            chunk.outer = 0;
+            chunk.plane += 1;
+        }
+        chunk.len = self.piece_len.min(self.result_steps - chunk.start);
+        chunk.num_rows = self.rows_per_chunk.min(self.result_rows() - chunk.first_row);
+        chunk
     }
 
     /// Where a chunk starts in the result, and its elements: they follow one another.
     pub(crate) fn extent(&self, chunk: &Chunk) -> (usize, usize) {
-        let outer: usize = self.result.iter().rev().skip(2).product();
-        let row = (chunk.plane * outer + chunk.outer) * self.result_rows() + chunk.first_row;
+        let row = (chunk.plane * self.num_outer() + chunk.outer) * self.result_rows() + chunk.first_row;
         let start = chunk.start * self.phases.len();
         let len = (chunk.len * self.phases.len()).min(self.result[N - 1] - start);
         (row * self.result[N - 1] + start, chunk.num_rows * len)

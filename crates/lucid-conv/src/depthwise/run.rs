@@ -3,7 +3,7 @@
 //! A task is a stretch of the result: pieces of one long row, or rows of many planes. What is a task depends on the form
 //! alone, and every sum is one task's.
 
-use lucid_kernels::{Element, Isa, RowPairs, Taps, filter, filter_gradient, filter_pairs, interleave};
+use lucid_kernels::{Element, Isa, Rows, Taps, filter, filter_gradient, filter_pairs, interleave};
 
 use super::form::{Chunk, Form};
 use super::window::{Band, Offsets, Window, add_bands, first_of};
@@ -68,14 +68,12 @@ pub(crate) fn pass<T: Element, const N: usize>(
         rest = others;
     }
     run_all(tasks, num_threads, Scratch::new, |scratch, (first, mut stretch)| {
-        for number in first.. {
-            if stretch.is_empty() {
-                break;
-            }
-            let chunk = form.chunk(number);
+        let mut chunk = form.chunk(first);
+        while !stretch.is_empty() {
             let (out, others) = stretch.split_at_mut(form.extent(&chunk).1);
             stretch = others;
             run_chunk(g, &form, isa, operands, scratch, &chunk, out);
+            chunk = form.chunk_after(chunk);
         }
     });
 }
@@ -89,9 +87,8 @@ fn run_chunk<T: Element, const N: usize>(
     chunk: &Chunk,
     out: &mut [T],
 ) {
-    let per_item = g.groups * form.result_channels;
-    let (item, channel) = (chunk.plane / per_item, chunk.plane % per_item);
-    let (group, own) = (channel / form.result_channels, channel % form.result_channels);
+    let (item, channel) = quotient(chunk.plane, g.groups * form.result_channels);
+    let (group, own) = quotient(channel, form.result_channels);
     let source_plane: usize = form.source.iter().product();
     let Scratch { bands, buffer, offsets, weights, sums } = scratch;
     bands.clear();
@@ -110,19 +107,30 @@ fn run_chunk<T: Element, const N: usize>(
     let Some(base) = first_of(bands) else { return out.fill(bias) };
     let weight = &operands.weight[base.weight..];
     let window = Window::new(form, isa, operands.source, bands, chunk, buffer);
-    let row_len = out.len() / chunk.num_rows;
-    let mut signal = window.elements;
-    for (number, out) in out.chunks_exact_mut(row_len).enumerate() {
+    let (row_len, num_rows) = (out.len() / chunk.num_rows, chunk.num_rows);
+    let signal_pitch = form.row_axis.stride.saturating_mul(window.row_pitch);
+    for (number, out_row) in out.chunks_exact_mut(row_len).enumerate() {
         if number == 0 || !form.is_uniform() {
             offsets.lay_out(form, &window, bands, chunk, chunk.first_row + number);
             weights.clear();
             weights.extend(offsets.weights.iter().map(|&at| weight[at]));
         }
         let taps = Taps { offsets: &offsets.offsets, weights };
-        filter_row(form, isa, taps, bias, signal, sums, out);
-        if form.is_uniform() && number + 1 < chunk.num_rows {
-            signal = &signal[form.row_axis.stride * window.row_pitch..];
+        if let ([_], true) = (form.phases.as_slice(), form.is_uniform()) {
+            let rows = Rows { num_rows, len: row_len, signal_pitch, pitch: row_len };
+            return filter(isa, taps, bias, window.elements, rows, out);
         }
+        let skipped = if form.is_uniform() { number * signal_pitch } else { 0 };
+        filter_row(form, isa, taps, bias, &window.elements[skipped..], sums, out_row);
+    }
+}
+
+/// `a / b` and `a % b`, without a division in the most frequent cases.
+fn quotient(a: usize, b: usize) -> (usize, usize) {
+    match b {
+        _ if a < b => (0, a),
+        1 => (a, 0),
+        _ => (a / b, a % b),
     }
 }
 
@@ -138,9 +146,9 @@ fn filter_row<T: Element, const N: usize>(
 ) {
     let Taps { offsets, weights } = taps;
     // Of each phase's taps there are as many copies as rows are read.
-    let num_rows = offsets.len() / form.phases.iter().map(Vec::len).sum::<usize>().max(1);
+    let (num_rows, _) = quotient(offsets.len(), form.num_links.max(1));
     match form.phases.as_slice() {
-        [_] => filter(isa, taps, bias, signal, out),
+        [_] => filter(isa, taps, bias, signal, Rows::one(out.len()), out),
         [even, _] => {
             let first = even.len() * num_rows;
             let even = Taps { offsets: &offsets[..first], weights: &weights[..first] };
@@ -160,7 +168,7 @@ fn filter_row<T: Element, const N: usize>(
                 let range = at..at + taps.len() * num_rows;
                 at = range.end;
                 let taps = Taps { offsets: &offsets[range.clone()], weights: &weights[range] };
-                filter(isa, taps, bias, signal, sums);
+                filter(isa, taps, bias, signal, Rows::one(len), sums);
             }
             let whole = out.len() / num_phases;
             interleave(isa, sums, len, num_phases, whole, out);
@@ -218,11 +226,11 @@ fn add_gradient<T: Element, const N: usize>(
         let Some(base) = first_of(bands) else { continue };
         let window = Window::new(form, isa, x, bands, &chunk, buffer);
         offsets.lay_out(form, &window, bands, &chunk, chunk.first_row);
-        let rows = RowPairs {
+        let rows = Rows {
             num_rows: chunk.num_rows,
             len: chunk.len,
-            coarse_pitch: form.result[N - 1],
             signal_pitch: form.row_axis.stride.saturating_mul(window.row_pitch),
+            pitch: form.result[N - 1],
         };
         sums.clear();
         sums.resize(offsets.offsets.len(), T::zero());

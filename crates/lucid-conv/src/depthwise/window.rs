@@ -114,7 +114,7 @@ impl<'a, T: Element> Window<'a, T> {
         if buffer.len() < all {
             buffer.resize(all, T::zero());
         }
-        let stretch = Stretch::new(first, len, row_len.div_ceil(form.step));
+        let stretch = Stretch::new(first, len, form.source_steps);
         if all > 0 {
             for (band, rows) in bands.iter().zip(buffer.chunks_exact_mut(band_pitch)) {
                 for (number, slots) in (first_row..).zip(rows.chunks_exact_mut(row_pitch)) {
