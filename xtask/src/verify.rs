@@ -122,7 +122,7 @@ fn variants<const N: usize>(plan: &Plan<N>) -> Result<Vec<Plan<N>>> {
     let mut plans = Vec::new();
     for algorithm in Algorithm::ALL {
         match with_algorithm(*plan, algorithm) {
-            Ok(plan) if algorithm == Algorithm::Polyphase => {
+            Ok(plan) if matches!(algorithm, Algorithm::Polyphase | Algorithm::Depthwise) => {
                 for isa in Isa::available() {
                     plans.push(plan.with_isa(isa)?);
                 }

@@ -72,7 +72,7 @@ pub struct Recipe<const N: usize> {
     pub isa: Isa,
     /// Positions handled at a time, per axis: of the coarse grid, and always one stretch of it in row-major order, as
     /// only one axis is cut and those before it are 1. For [`Algorithm::Polyphase`], positions of a phase, with only the
-    /// first axis cut.
+    /// first axis cut; for [`Algorithm::Depthwise`], positions of a phase and rows.
     pub block: [usize; N],
     /// Channels of the result per task: coarse ones for [`Pass::Forward`], fine ones otherwise.
     pub channels: usize,
@@ -173,7 +173,8 @@ impl<const N: usize> Plan<N> {
     /// Bytes of workspace that `pass` takes per thread for elements of type `T`, beside what a matrix product packs for
     /// itself. It grows neither with the batch nor with the length of the signal. Matrix products take at most 128 Ki
     /// elements, or one channel's taps where those are more; the polyphase form buffers some positions of all channels
-    /// of a group (144 Ki elements, or 64 positions where those are more) beside up to 256 Ki elements of weights.
+    /// of a group (144 Ki elements, or 64 positions where those are more) beside up to 256 Ki elements of weights; filters of
+    /// channels that do not mix buffer 8 Ki elements, or what the taps of 32 positions reach where that is more.
     pub fn workspace_bytes<T>(&self, pass: Pass) -> usize {
         self.recipe(pass).workspace_len * size_of::<T>()
     }
@@ -183,6 +184,7 @@ fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
     let mixes = geometry.fine_per_group() * geometry.coarse_per_group() > 2;
     match pass {
         _ if depthwise::accepts(geometry, pass) => Algorithm::Depthwise,
+        // Of taps that reach too far, or strides with too many phases.
         _ if !mixes => Algorithm::Direct,
         Pass::Forward | Pass::BackwardData if polyphase::wins(geometry, pass) => Algorithm::Polyphase,
         Pass::BackwardData => Algorithm::Col2im,
@@ -212,8 +214,7 @@ impl<const N: usize> Recipe<N> {
         let isa = Isa::best();
         if algorithm == Algorithm::Depthwise {
             let form = depthwise::Form::new(geometry, pass);
-            let mut block = [1; N];
-            block[N - 1] = form.piece_len;
+            let block = form.chunk_size();
             let (reduction, workspace_len) = (form.source_channels, form.workspace_len());
             return Recipe { algorithm, isa, block, channels: 1, reduction, workspace_len };
         }

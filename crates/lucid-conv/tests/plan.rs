@@ -136,6 +136,24 @@ fn every_layer_goes_where_it_is_fast() {
     assert!(counts[2] > 20);
 }
 
+/// Up to eight channels for one: beyond that, and where channels mix, packing pays.
+#[test]
+fn channels_that_do_not_mix_are_filtered() {
+    let down = Options::<1>::conv().groups(6);
+    for (channels, is_filtered) in
+        [([6, 6], true), ([6, 48], true), ([48, 6], true), ([6, 54], false), ([12, 12], false)]
+    {
+        let plan = Setup::new(down, channels, [1000], [3]).plan();
+        assert_eq!(algorithms(&plan) == FILTERS, is_filtered, "{channels:?}");
+        for pass in Pass::ALL {
+            assert_eq!(plan.with_algorithm(pass, Algorithm::Depthwise).is_ok(), is_filtered, "{channels:?}");
+        }
+    }
+    // Taps too far apart to buffer what is between them.
+    let far = Setup::new(Options::<1>::conv().dilation(5000), [1, 1], [20_000], [3]);
+    assert_eq!(algorithms(&far.plan()), [Algorithm::Direct; 3]);
+}
+
 #[test]
 fn the_workspace_of_every_layer_is_small() {
     for_each_layer(|name, _, bytes| {

@@ -4,8 +4,13 @@
 mod bandwidth;
 mod element;
 mod filter;
+mod filter_loops;
+mod filter_sets;
 mod generated;
 mod interleave;
+#[cfg(target_arch = "x86_64")]
+mod interleave_blocks;
+mod interleave_sets;
 mod isa;
 mod peak;
 mod shuffle;

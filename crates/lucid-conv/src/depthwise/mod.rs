@@ -10,9 +10,10 @@
 //!
 //! Onto the fine grid, the `s` phases of the stride are filters of one row each, interleaved as they are stored; onto the
 //! coarse grid, the row is de-interleaved first. Taps of the other axes only choose among rows, so the sum is over all
-//! taps at once. The weight's gradient is the same walk with dot products. `form.rs` has the taps by phase and how a
-//! result is cut into chunks, `window.rs` is what a chunk reads of the source, `run.rs` does it.
+//! taps at once. The weight's gradient is the same walk with dot products. `form.rs` has the taps by phase,
+//! `chunk.rs` how a result is cut, `window.rs` what a chunk reads of the source; `run.rs` does it.
 
+mod chunk;
 mod form;
 mod run;
 mod window;

@@ -5,7 +5,8 @@
 
 use lucid_kernels::{Element, Isa, Rows, Taps, filter, filter_gradient, filter_pairs, interleave};
 
-use super::form::{Chunk, Form};
+use super::chunk::Chunk;
+use super::form::Form;
 use super::window::{Band, Offsets, Window, add_bands, first_of};
 use crate::geometry::Geometry;
 use crate::plan::Pass;

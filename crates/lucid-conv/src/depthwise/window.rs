@@ -8,7 +8,8 @@
 
 use lucid_kernels::{Element, Isa, deinterleave};
 
-use super::form::{Chunk, Form};
+use super::chunk::Chunk;
+use super::form::Form;
 use crate::axis::Axis;
 use crate::geometry::Geometry;
 use crate::runs::multi_indices;
