@@ -86,7 +86,7 @@ fn lengths_around_the_edges_of_pieces() {
 fn chunks_of_rows() {
     for options in kinds::<2>() {
         let options = options.groups(2);
-        for size in [[90, 100], [300, 31], [3, 700], [2, 1]] {
+        for size in [[90, 100], [300, 31], [3, 700], [3, 2]] {
             check(&Setup::new(options.padding(1), [2, 2], size, [3, 3]));
             check(&Setup::new(options.padding([2, 0]).stride([1, 2]), [2, 2], size, [3, 1]));
         }

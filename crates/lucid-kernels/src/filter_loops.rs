@@ -49,24 +49,25 @@ unsafe fn shared_sums<X: Vector, const V: usize>(
     q: usize,
 ) -> [[X; V]; 2] {
     // SAFETY: the caller promises the instruction set.
-    let mut acc = [[unsafe { X::splat(bias) }; V]; 2];
+    let mut even_sums = [unsafe { X::splat(bias) }; V];
+    let mut odd_sums = even_sums;
     for ((&offset, &even), &odd) in taps[0].offsets.iter().zip(taps[0].weights).zip(taps[1].weights) {
         // SAFETY: the caller promises the instruction set.
         let even = unsafe { X::splat(even) };
         // SAFETY: the caller promises the instruction set.
         let odd = unsafe { X::splat(odd) };
-        for v in 0..V {
+        for (v, (even_sum, odd_sum)) in even_sums.iter_mut().zip(&mut odd_sums).enumerate() {
             // SAFETY: the caller promises that positions up to q + V LANES lie within the signal.
             let from = unsafe { signal.add(offset + q + v * X::LANES) };
             // SAFETY: hence they can be read; the caller promises the instruction set.
             let x = unsafe { X::load(from) };
             // SAFETY: the caller promises the instruction set.
-            acc[0][v] = unsafe { even.multiply_add(x, acc[0][v]) };
+            *even_sum = unsafe { even.multiply_add(x, *even_sum) };
             // SAFETY: the caller promises the instruction set.
-            acc[1][v] = unsafe { odd.multiply_add(x, acc[1][v]) };
+            *odd_sum = unsafe { odd.multiply_add(x, *odd_sum) };
         }
     }
-    acc
+    [even_sums, odd_sums]
 }
 
 /// # Safety
@@ -99,7 +100,7 @@ pub(crate) unsafe fn pairs_block<X: Shuffle, const V: usize>(
     out: *mut X::Element,
     q: usize,
 ) {
-    let acc = if std::ptr::eq(taps[0].offsets, taps[1].offsets) {
+    let [even, odd] = if std::ptr::eq(taps[0].offsets, taps[1].offsets) {
         // SAFETY: the caller promises the same.
         unsafe { shared_sums::<X, V>(taps, bias, signal, q) }
     } else {
@@ -109,9 +110,9 @@ pub(crate) unsafe fn pairs_block<X: Shuffle, const V: usize>(
         let odd = unsafe { sums::<X, V>(taps[1], bias, signal, q) };
         [even, odd]
     };
-    for v in 0..V {
+    for (v, (&even, &odd)) in even.iter().zip(&odd).enumerate() {
         // SAFETY: the caller promises the instruction set.
-        let pairs = unsafe { X::zip([acc[0][v], acc[1][v]]) };
+        let pairs = unsafe { X::zip([even, odd]) };
         for (half, pairs) in pairs.iter().enumerate() {
             // SAFETY: the caller promises space for two elements per position up to q + V LANES.
             let to = unsafe { out.add(2 * (q + v * X::LANES) + half * X::LANES) };
