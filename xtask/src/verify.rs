@@ -122,7 +122,7 @@ fn variants<const N: usize>(plan: &Plan<N>) -> Result<Vec<Plan<N>>> {
     let mut plans = Vec::new();
     for algorithm in Algorithm::ALL {
         match with_algorithm(*plan, algorithm) {
-            Ok(plan) if matches!(algorithm, Algorithm::Polyphase | Algorithm::Minimal) => {
+            Ok(plan) if algorithm.has_kernels() => {
                 for isa in Isa::available() {
                     plans.push(plan.with_isa(isa)?);
                 }

@@ -3,6 +3,7 @@
 mod axes;
 mod axis;
 mod columns;
+mod depthwise;
 mod direct;
 mod error;
 mod geometry;

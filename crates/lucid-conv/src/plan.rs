@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use lucid_kernels::Isa;
 
+use crate::depthwise;
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::polyphase::{self, Filtering, Form, Schedule};
@@ -36,7 +37,9 @@ pub enum Algorithm {
     /// As [`Polyphase`](Algorithm::Polyphase), with products that neighbouring outputs share (Winograd's F(2, r)): fewer
     /// of them, for a rounding error that is somewhat larger.
     Minimal,
-    /// Adds up tap by tap, without a matrix: for channels that do not mix.
+    /// Filters along the rows of the last axis, for channels that do not mix: see the crate's `depthwise` module.
+    Depthwise,
+    /// Adds up tap by tap, without a matrix: computes anything, slowly.
     Direct,
 }
 
@@ -47,8 +50,14 @@ impl Pass {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Algorithm; 5] =
-        [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Polyphase, Algorithm::Minimal, Algorithm::Direct];
+    pub const ALL: [Algorithm; 5] = [
+        Algorithm::Im2col,
+        Algorithm::Col2im,
+        Algorithm::Polyphase,
+        Algorithm::Minimal,
+        Algorithm::Depthwise,
+        Algorithm::Direct,
+    ];
 
     /// How the polyphase form filters, if it is one.
     pub(crate) fn filtering(self) -> Option<Filtering> {
@@ -59,13 +68,19 @@ impl Algorithm {
         }
     }
 
+    /// Whether the algorithm runs on lucid's own kernels, which there are for every [`Isa`]; the others leave the choice
+    /// of instructions to the matrix product and the compiler.
+    pub fn has_kernels(self) -> bool {
+        matches!(self, Algorithm::Polyphase | Algorithm::Minimal | Algorithm::Depthwise)
+    }
+
     /// Whether the algorithm computes `pass`.
     pub fn computes(self, pass: Pass) -> bool {
         match self {
             Algorithm::Im2col => matches!(pass, Pass::Forward | Pass::BackwardWeight),
             Algorithm::Col2im => pass == Pass::BackwardData,
             Algorithm::Polyphase | Algorithm::Minimal => pass != Pass::BackwardWeight,
-            Algorithm::Direct => true,
+            Algorithm::Depthwise | Algorithm::Direct => true,
         }
     }
 }
@@ -88,12 +103,12 @@ pub enum Accuracy {
 pub struct Recipe<const N: usize> {
     /// The algorithm.
     pub algorithm: Algorithm,
-    /// The instruction set of its kernels, for [`Algorithm::Polyphase`]; the others leave the choice to the matrix
-    /// product and the compiler.
+    /// The instruction set of its kernels, for [`Algorithm::Polyphase`] and [`Algorithm::Depthwise`]; the others leave
+    /// the choice to the matrix product and the compiler.
     pub isa: Isa,
     /// Positions handled at a time, per axis: of the coarse grid, and always one stretch of it in row-major order, as
     /// only one axis is cut and those before it are 1. For [`Algorithm::Polyphase`], positions of a phase, with only the
-    /// first axis cut.
+    /// first axis cut; for [`Algorithm::Depthwise`], positions of a phase and rows.
     pub block: [usize; N],
     /// Channels of the result per task: coarse ones for [`Pass::Forward`], fine ones otherwise.
     pub channels: usize,
@@ -148,7 +163,9 @@ impl<const N: usize> Plan<N> {
     /// [`Error::Algorithm`] when the algorithm does not compute that pass.
     pub fn with_algorithm(mut self, pass: Pass, algorithm: Algorithm) -> Result<Self> {
         let is_accepted = |other: Algorithm| {
-            other.computes(pass) && (other.filtering().is_none() || polyphase::accepts(&self.geometry, pass))
+            other.computes(pass)
+                && (other.filtering().is_none() || polyphase::accepts(&self.geometry, pass))
+                && (other != Algorithm::Depthwise || depthwise::accepts(&self.geometry, pass))
         };
         if !is_accepted(algorithm) {
             let accepted = Algorithm::ALL.into_iter().filter(|&other| is_accepted(other));
@@ -216,7 +233,8 @@ impl<const N: usize> Plan<N> {
     /// Bytes of workspace that `pass` takes per thread for elements of type `T`, beside what a matrix product packs for
     /// itself. It grows neither with the batch nor with the length of the signal. Matrix products take at most 128 Ki
     /// elements, or one channel's taps where those are more; the polyphase form buffers some positions of all channels
-    /// of a group (144 Ki elements, or 64 positions where those are more) beside up to 256 Ki elements of weights.
+    /// of a group (144 Ki elements, or 64 positions where those are more) beside up to 256 Ki elements of weights; filters of
+    /// channels that do not mix buffer 8 Ki elements, or what the taps of 32 positions reach where that is more.
     pub fn workspace_bytes<T>(&self, pass: Pass) -> usize {
         self.recipe(pass).workspace_len * size_of::<T>()
     }
@@ -225,6 +243,8 @@ impl<const N: usize> Plan<N> {
 fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
     let mixes = geometry.fine_per_group() * geometry.coarse_per_group() > 2;
     match pass {
+        _ if depthwise::accepts(geometry, pass) => Algorithm::Depthwise,
+        // Of taps that reach too far, or strides with too many phases.
         _ if !mixes => Algorithm::Direct,
         Pass::Forward | Pass::BackwardData if polyphase::accepts(geometry, pass) => {
             let [plain, minimal] =
@@ -256,6 +276,12 @@ impl<const N: usize> Recipe<N> {
             return Recipe::direct(geometry);
         }
         let isa = Isa::best();
+        if algorithm == Algorithm::Depthwise {
+            let form = depthwise::Form::new(geometry, pass);
+            let block = form.chunk_size();
+            let (reduction, workspace_len) = (form.source_channels, form.workspace_len());
+            return Recipe { algorithm, isa, block, channels: 1, reduction, workspace_len };
+        }
         if let Some(filtering) = algorithm.filtering() {
             let form = Form::new(geometry, pass, filtering);
             let schedule = Schedule::<f32, N>::new(geometry, &form, isa, false);
@@ -334,6 +360,7 @@ impl fmt::Display for Algorithm {
             Algorithm::Col2im => "col2im",
             Algorithm::Polyphase => "polyphase",
             Algorithm::Minimal => "minimal",
+            Algorithm::Depthwise => "depthwise",
             Algorithm::Direct => "direct",
         })
     }

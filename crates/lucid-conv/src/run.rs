@@ -8,7 +8,7 @@ use crate::options::{Kind, Options};
 use crate::plan::{Algorithm, Pass, Plan, Recipe};
 use crate::polyphase::{self, Filtering, Operands, Weight};
 use crate::runs::all_finite;
-use crate::{columns, direct, geometry::Shapes};
+use crate::{columns, depthwise, direct, geometry::Shapes};
 
 /// What arrives at the input, the weight and the bias when `dy` arrives at the output.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,6 +128,10 @@ impl<const N: usize> Plan<N> {
                     direct::forward(g, &Recipe::direct(g), x, w, b, elements_mut(&mut y));
                 }
             }
+            Algorithm::Depthwise => {
+                let operands = depthwise::Operands { source: x, weight: w, bias: b };
+                depthwise::pass(g, Pass::Forward, recipe.isa, &operands, elements_mut(&mut y));
+            }
             Algorithm::Direct => direct::forward(g, &recipe, x, w, b, elements_mut(&mut y)),
         }
         Ok(y)
@@ -154,7 +158,7 @@ impl<const N: usize> Plan<N> {
         let b = bias(b, g.fine_channels)?;
         let (y, w, b) = (elements(&y), elements(&w), b.as_ref().map(elements));
         let mut x = zeros("the fine side", &g.fine_shape())?;
-        let recipe = self.recipe(Pass::BackwardData);
+        let recipe = &self.exact_recipe(Pass::BackwardData, w);
         match recipe.algorithm {
             Algorithm::Im2col | Algorithm::Col2im => {
                 columns::backward_data(g, recipe, y, w, b, elements_mut(&mut x));
@@ -171,6 +175,10 @@ impl<const N: usize> Plan<N> {
                 ) {
                     direct::backward_data(g, &Recipe::direct(g), y, w, b, elements_mut(&mut x));
                 }
+            }
+            Algorithm::Depthwise => {
+                let operands = depthwise::Operands { source: y, weight: w, bias: b };
+                depthwise::pass(g, Pass::BackwardData, recipe.isa, &operands, elements_mut(&mut x));
             }
             Algorithm::Direct => direct::backward_data(g, recipe, y, w, b, elements_mut(&mut x)),
         }
@@ -202,6 +210,13 @@ impl<const N: usize> Plan<N> {
             Algorithm::Polyphase | Algorithm::Minimal => {
                 unreachable!("Plan::with_algorithm refuses it for this pass")
             }
+            Algorithm::Depthwise => {
+                depthwise::backward_weight(g, recipe.isa, x, y, elements_mut(&mut dw));
+                // A term that does not exist may have made a NaN of an infinity: then they are summed one by one.
+                if !all_finite(elements_mut(&mut dw)) {
+                    direct::backward_weight(g, &Recipe::direct(g), x, y, elements_mut(&mut dw));
+                }
+            }
             Algorithm::Direct => direct::backward_weight(g, &recipe, x, y, elements_mut(&mut dw)),
         }
         Ok(dw)
@@ -217,12 +232,17 @@ impl<const N: usize> Plan<N> {
         Ok(dy.axis_iter(channel_axis).map(|channel| channel.sum()).collect())
     }
 
-    /// The recipe of a pass whose columns hold zeros for positions outside the fine grid, to be multiplied with
+    /// The recipe of a pass whose columns or rows hold zeros for positions outside the fine grid, to be multiplied with
     /// `other`. The sums have no such terms, and `0 * inf` is not 0: where `other` isn't finite, those terms have to
     /// be left out rather than multiplied.
     fn exact_recipe<T: Element>(&self, pass: Pass, other: &[T]) -> Recipe<N> {
         let recipe = *self.recipe(pass);
-        let multiplies_zeros = recipe.algorithm == Algorithm::Im2col && !self.geometry().is_inside();
+        let multiplies_zeros = match recipe.algorithm {
+            Algorithm::Im2col => !self.geometry().is_inside(),
+            // The gradient of the weight is looked at when it is there.
+            Algorithm::Depthwise => pass != Pass::BackwardWeight,
+            _ => false,
+        };
         let exact = !multiplies_zeros || all_finite(other);
         if exact { recipe } else { Recipe::direct(self.geometry()) }
     }

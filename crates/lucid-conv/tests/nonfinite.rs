@@ -40,6 +40,21 @@ fn one_value_at_a_time() {
     }
 }
 
+/// Filters of channels that do not mix pad rows with zeros, and count the end of a row twice, once with zeros.
+#[test]
+fn one_value_at_a_time_where_channels_do_not_mix() {
+    for options in [Options::<1>::conv(), Options::conv_transpose()] {
+        for length in [11, 35] {
+            check_specials(&Setup::new(options.padding(2).groups(2), [2, 2], [length], [3]).batch(Some(2)));
+            check_specials(&Setup::new(options.padding(4).stride(2).groups(2), [2, 4], [length], [3]));
+            check_specials(&Setup::new(options.padding(1).stride(3).groups(2), [4, 2], [length], [4]));
+        }
+    }
+    for options in [Options::<2>::conv(), Options::conv_transpose()] {
+        check_specials(&Setup::new(options.padding([1, 2]).groups(2), [2, 2], [4, 13], [2, 3]));
+    }
+}
+
 /// Infinities of both signs in one sum are NaN, and zero times infinity is one, where both exist.
 #[test]
 fn infinities_that_meet() {

@@ -101,13 +101,13 @@ fn for_each_layer(mut visit: impl FnMut(&str, [Algorithm; 3], [usize; 3])) {
 
 const PRODUCTS: [Algorithm; 3] = [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Im2col];
 const PHASES: [Algorithm; 3] = [Algorithm::Polyphase, Algorithm::Polyphase, Algorithm::Im2col];
-const DIRECT: [Algorithm; 3] = [Algorithm::Direct; 3];
+const FILTERS: [Algorithm; 3] = [Algorithm::Depthwise; 3];
 
-/// Channels that do not mix are summed directly; where a packed weight enters the sums of many positions the phases win;
+/// Channels that do not mix are filtered; where a packed weight enters the sums of many positions the phases win;
 /// the rest, and gradients of weights, go to matrix products.
 #[test]
 fn every_layer_goes_where_it_is_fast() {
-    let direct = ["bigvgan.antialias-768", "bigvgan.antialias-24", "kokoro.pool"];
+    let filtered = ["bigvgan.antialias-768", "bigvgan.antialias-24", "kokoro.pool"];
     let short = [
         "hifigan-v1.up0",
         "bigvgan-24k.up0",
@@ -125,15 +125,33 @@ fn every_layer_goes_where_it_is_fast() {
     let mut counts = [0; 3];
     for_each_layer(|name, chosen, _| {
         let (kind, expected) = match name {
-            _ if direct.contains(&name) => (0, DIRECT),
+            _ if filtered.contains(&name) => (0, FILTERS),
             _ if short.contains(&name) => (1, PRODUCTS),
             _ => (2, PHASES),
         };
         counts[kind] += 1;
         assert_eq!(chosen, expected, "{name}");
     });
-    assert_eq!(counts[..2], [direct.len(), short.len()]);
+    assert_eq!(counts[..2], [filtered.len(), short.len()]);
     assert!(counts[2] > 20);
+}
+
+/// Up to eight channels for one: beyond that, and where channels mix, packing pays.
+#[test]
+fn channels_that_do_not_mix_are_filtered() {
+    let down = Options::<1>::conv().groups(6);
+    for (channels, is_filtered) in
+        [([6, 6], true), ([6, 48], true), ([48, 6], true), ([6, 54], false), ([12, 12], false)]
+    {
+        let plan = Setup::new(down, channels, [1000], [3]).plan();
+        assert_eq!(algorithms(&plan) == FILTERS, is_filtered, "{channels:?}");
+        for pass in Pass::ALL {
+            assert_eq!(plan.with_algorithm(pass, Algorithm::Depthwise).is_ok(), is_filtered, "{channels:?}");
+        }
+    }
+    // Taps too far apart to buffer what is between them.
+    let far = Setup::new(Options::<1>::conv().dilation(5000), [1, 1], [20_000], [3]);
+    assert_eq!(algorithms(&far.plan()), [Algorithm::Direct; 3]);
 }
 
 #[test]
@@ -244,7 +262,7 @@ fn algorithms_are_read_by_name() {
     let error = "winograd".parse::<Algorithm>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "unknown algorithm \"winograd\": accepted is im2col, col2im, polyphase, minimal, direct"
+        "unknown algorithm \"winograd\": accepted is im2col, col2im, polyphase, minimal, depthwise, direct"
     );
 }
 

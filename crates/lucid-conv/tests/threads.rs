@@ -62,4 +62,6 @@ fn of_groups() {
         &Setup::new(Options::<1>::conv().groups(4).stride(2), [96, 64], [1060], [5]).batch(Some(2)),
     );
     check_threads(&Setup::new(Options::<1>::conv_transpose().groups(96), [96, 96], [4300], [3]));
+    check_threads(&Setup::new(Options::<1>::conv().groups(2).stride(2).padding(3), [2, 4], [100_000], [7]));
+    check_threads(&Setup::new(Options::<2>::conv().groups(30).padding(1), [30, 30], [40, 41], [5, 5]));
 }

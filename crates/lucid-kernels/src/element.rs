@@ -21,6 +21,7 @@ pub trait Element:
     + sealed::Tiles
     + sealed::Interleave
     + sealed::Pairs
+    + sealed::Filters
     + 'static
 {
 }
@@ -31,6 +32,7 @@ impl Element for f64 {}
 
 pub(crate) mod sealed {
     use super::Isa;
+    use crate::filter::{Rows, Taps};
     use crate::pairs::PairTaps;
     use crate::tile::TileKernel;
 
@@ -80,6 +82,48 @@ pub(crate) mod sealed {
             to: *mut Self,
             starts: &[usize],
         ) -> usize;
+    }
+
+    /// The loops of [`crate::filter()`], [`crate::filter_pairs`] and [`crate::filter_gradient`], per element type. All
+    /// fall back to the baseline.
+    pub trait Filters: Sized {
+        /// Positions per vector.
+        fn lanes(isa: Isa) -> usize;
+
+        /// # Safety
+        /// The taps must read within the signal for the rows, of at least one vector; `out` must have space for them.
+        unsafe fn filter(
+            isa: Isa,
+            taps: Taps<'_, Self>,
+            bias: Self,
+            signal: *const Self,
+            out: *mut Self,
+            rows: Rows,
+        );
+
+        /// # Safety
+        /// The taps must read within the signal for `len` positions, at least one vector; `out` must have space for two
+        /// elements per position.
+        unsafe fn filter_pairs(
+            isa: Isa,
+            taps: [Taps<'_, Self>; 2],
+            bias: Self,
+            signal: *const Self,
+            out: *mut Self,
+            len: usize,
+        );
+
+        /// # Safety
+        /// There must be a sum per offset, and as many as one of the groups of `filter.rs`; every row, of at least
+        /// one vector, must lie within `coarse`, and read within the signal at each offset.
+        unsafe fn filter_gradient(
+            isa: Isa,
+            offsets: &[usize],
+            signal: *const Self,
+            coarse: *const Self,
+            rows: Rows,
+            sums: &mut [Self],
+        );
     }
 
     /// The multiply-add loop of [`crate::fma_peak`], per element type.

@@ -1,9 +1,16 @@
 #![doc = include_str!("../README.md")]
 #![allow(unsafe_code, reason = "calling a function with a target feature is unsafe; each block is argued")]
 
+mod bandwidth;
 mod element;
+mod filter;
+mod filter_loops;
+mod filter_sets;
 mod generated;
 mod interleave;
+#[cfg(target_arch = "x86_64")]
+mod interleave_blocks;
+mod interleave_sets;
 mod isa;
 mod pairs;
 mod peak;
@@ -12,7 +19,9 @@ mod table;
 mod tile;
 mod vector;
 
+pub use bandwidth::copy_bandwidth;
 pub use element::Element;
+pub use filter::{Rows, Taps, filter, filter_gradient, filter_pairs};
 pub use interleave::{deinterleave, interleave};
 pub use isa::Isa;
 pub use pairs::{PairTaps, pair_lines, pair_outputs};

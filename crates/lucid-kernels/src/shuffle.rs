@@ -3,7 +3,7 @@
 //! Each transpose is made of one network: four vectors are transposed within their 128-bit lanes, four lanes at a time,
 //! and lanes are put in order afterwards. AVX-512 machines use these too: what moves elements waits for memory anyway.
 
-use crate::vector::Vector;
+use crate::vector::{Lanes, Vector};
 
 /// A vector whose elements can be exchanged with those of its neighbours.
 ///
@@ -31,6 +31,71 @@ pub(crate) trait Shuffle: Vector {
     /// Element `i` of result `j` is element `j` of vector `i`.
     unsafe fn transpose(rows: Self::Square) -> Self::Square;
 }
+
+/// `M` vectors whose element number `k`, counted through all, is element `from(k)` of the others, counted so too.
+#[inline(always)]
+fn permuted<T: Copy, const L: usize, const M: usize>(
+    vectors: [Lanes<T, L>; M],
+    from: impl Fn(usize) -> usize,
+) -> [Lanes<T, L>; M] {
+    std::array::from_fn(|v| {
+        Lanes(std::array::from_fn(|i| {
+            let k = from(v * L + i);
+            vectors[k / L].0[k % L]
+        }))
+    })
+}
+
+macro_rules! portable {
+    ($scalar:ty, $lanes:literal) => {
+        impl Shuffle for Lanes<$scalar, $lanes> {
+            type Square = [Self; $lanes];
+
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                Lanes(std::array::from_fn(|lane| self.0[lane] + other.0[lane]))
+            }
+
+            #[inline(always)]
+            unsafe fn subtract(self, other: Self) -> Self {
+                Lanes(std::array::from_fn(|lane| self.0[lane] - other.0[lane]))
+            }
+
+            #[inline(always)]
+            unsafe fn zip(rows: [Self; 2]) -> [Self; 2] {
+                permuted(rows, |k| k % 2 * $lanes + k / 2)
+            }
+
+            #[inline(always)]
+            unsafe fn unzip(pairs: [Self; 2]) -> [Self; 2] {
+                permuted(pairs, |k| k % $lanes * 2 + k / $lanes)
+            }
+
+            #[inline(always)]
+            unsafe fn zip4(rows: [Self; 4]) -> [Self; 4] {
+                permuted(rows, |k| k % 4 * $lanes + k / 4)
+            }
+
+            #[inline(always)]
+            unsafe fn unzip4(quads: [Self; 4]) -> [Self; 4] {
+                permuted(quads, |k| k % $lanes * 4 + k / $lanes)
+            }
+
+            #[inline(always)]
+            unsafe fn zero_square() -> Self::Square {
+                [Lanes([0.0; $lanes]); $lanes]
+            }
+
+            #[inline(always)]
+            unsafe fn transpose(rows: Self::Square) -> Self::Square {
+                permuted(rows, |k| k % $lanes * $lanes + k / $lanes)
+            }
+        }
+    };
+}
+
+portable!(f32, 4);
+portable!(f64, 2);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {

@@ -26,7 +26,7 @@ pub(crate) trait Vector: Copy {
 
 /// An array that the compiler keeps in the target's baseline registers.
 #[derive(Clone, Copy)]
-pub(crate) struct Lanes<T, const N: usize>([T; N]);
+pub(crate) struct Lanes<T, const N: usize>(pub(crate) [T; N]);
 
 macro_rules! portable {
     ($scalar:ty, $lanes:literal) => {

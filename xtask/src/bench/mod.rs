@@ -43,7 +43,7 @@ pub(crate) struct Args {
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Use this algorithm for every pass that it computes: im2col, col2im, polyphase or direct [default: the planner's choice]
+    /// Use this algorithm for every pass that it computes: im2col, col2im, polyphase, depthwise or direct [default: the planner's choice]
     #[arg(long, value_name = "NAME")]
     algorithm: Option<Algorithm>,
     /// Seconds of samples per layer and pass; there are at least 5 samples however long they take
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!((args.pass, args.algorithm), (Some(Timed::Train), Some(Algorithm::Col2im)));
         assert_eq!((args.threads, args.seconds), (Some(2), Duration::from_millis(500)));
         for (line, said) in [
-            ("bench --algorithm fft", "im2col, col2im, polyphase, direct"),
+            ("bench --algorithm fft", "im2col, col2im, polyphase, depthwise, direct"),
             ("bench --seconds=-1", "a number of seconds, 0 or more"),
             ("bench --seconds nan", "a number of seconds, 0 or more"),
             ("bench --threads 0", "--threads"),

@@ -201,16 +201,16 @@ pub(crate) fn every_plan<const N: usize>(plan: &Plan<N>) -> Vec<(Pass, Algorithm
     let mut plans = Vec::new();
     for (pass, algorithm) in pairs.filter(|(pass, algorithm)| algorithm.computes(*pass)) {
         match plan.with_algorithm(pass, algorithm) {
-            Ok(forced) if matches!(algorithm, Algorithm::Polyphase | Algorithm::Minimal) => {
+            Ok(forced) if algorithm.has_kernels() => {
                 let isas = Isa::available().into_iter();
                 plans.extend(
                     isas.map(|isa| (pass, algorithm, forced.with_isa(isa).expect("it is available"))),
                 );
             }
             Ok(forced) => plans.push((pass, algorithm, forced)),
-            // Only for more phases or taps than are worth a table each: see `plan.rs`.
+            // Only for more phases or taps than are worth a table each, and for channels that mix: see `plan.rs`.
             Err(error) => {
-                assert!(matches!(algorithm, Algorithm::Polyphase | Algorithm::Minimal), "{error}");
+                assert!(algorithm.has_kernels(), "{error}");
             }
         }
     }

@@ -1,0 +1,60 @@
+//! Interleaving and its inverse, element by element: numbers of rows and lengths around every block.
+
+use lucid_kernels::{Element, Isa, deinterleave, interleave};
+
+fn check<T: Element>() {
+    let number = |i: usize| T::from(i + 1).expect("a small number");
+    for isa in Isa::available() {
+        for num_rows in 1..=19 {
+            for len in 1..=41 {
+                let row_stride = len + num_rows % 3;
+                let rows: Vec<T> = (0..row_stride * num_rows).map(number).collect();
+                let mut out = vec![T::zero(); len * num_rows + 9];
+                interleave(isa, &rows, row_stride, num_rows, len, &mut out);
+                for (i, &value) in out.iter().enumerate() {
+                    let expected = if i < len * num_rows {
+                        rows[i % num_rows * row_stride + i / num_rows]
+                    } else {
+                        T::zero()
+                    };
+                    assert_eq!(value, expected, "{isa}: {i} of {num_rows} rows of {len}");
+                }
+                for missing in 0..num_rows {
+                    let from = &out[..len * num_rows - missing];
+                    let mut back = vec![T::zero(); row_stride * num_rows];
+                    deinterleave(isa, from, num_rows, len, &mut back, row_stride);
+                    for (i, &value) in back.iter().enumerate() {
+                        let (r, q) = (i / row_stride, i % row_stride);
+                        let exists = q < len && q * num_rows + r < from.len();
+                        let expected = if exists { rows[i] } else { T::zero() };
+                        assert_eq!(value, expected, "{isa}: {r} {q} of {num_rows} rows of {len}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_element_is_where_it_belongs_and_no_other_is_written() {
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn nothing_is_done_for_no_rows() {
+    interleave::<f32>(Isa::best(), &[], 0, 0, 5, &mut []);
+    deinterleave::<f32>(Isa::best(), &[], 3, 0, &mut [], 0);
+}
+
+#[test]
+#[should_panic(expected = "a row reaches beyond 5")]
+fn rows_that_are_too_short_are_refused() {
+    interleave(Isa::best(), &[0.0; 5], 3, 2, 3, &mut [0.0; 6]);
+}
+
+#[test]
+#[should_panic(expected = "at a distance of 2")]
+fn rows_that_overlap_are_refused() {
+    deinterleave(Isa::best(), &[0.0; 6], 2, 3, &mut [0.0; 6], 2);
+}
