@@ -10,7 +10,7 @@ use lucid_kernels::Isa;
 
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
-use crate::polyphase::{self, Form, Schedule};
+use crate::polyphase::{self, Form, GradientSchedule, Schedule};
 
 /// One of the three functions that serve convolutions, transposed convolutions and the derivatives of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,8 +52,7 @@ impl Algorithm {
         match self {
             Algorithm::Im2col => matches!(pass, Pass::Forward | Pass::BackwardWeight),
             Algorithm::Col2im => pass == Pass::BackwardData,
-            Algorithm::Polyphase => pass != Pass::BackwardWeight,
-            Algorithm::Direct => true,
+            Algorithm::Polyphase | Algorithm::Direct => true,
         }
     }
 }
@@ -179,7 +178,7 @@ fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
     let mixes = geometry.fine_per_group() * geometry.coarse_per_group() > 2;
     match pass {
         _ if !mixes => Algorithm::Direct,
-        Pass::Forward | Pass::BackwardData if polyphase::accepts(geometry, pass) => Algorithm::Polyphase,
+        _ if polyphase::accepts(geometry, pass) => Algorithm::Polyphase,
         Pass::BackwardData => Algorithm::Col2im,
         Pass::Forward | Pass::BackwardWeight => Algorithm::Im2col,
     }
@@ -205,6 +204,17 @@ impl<const N: usize> Recipe<N> {
             return Recipe::direct(geometry);
         }
         let isa = Isa::best();
+        if algorithm == Algorithm::Polyphase && pass == Pass::BackwardWeight {
+            let schedule = GradientSchedule::<f32, N>::new(geometry, isa);
+            return Recipe {
+                algorithm,
+                isa,
+                block: schedule.block,
+                channels: schedule.columns.div_ceil(taps),
+                reduction: 0,
+                workspace_len: schedule.workspace_len,
+            };
+        }
         if algorithm == Algorithm::Polyphase {
             let form = Form::new(geometry, pass);
             let schedule = Schedule::<f32, N>::new(geometry, &form, isa, false);
@@ -256,7 +266,7 @@ fn share(channels: usize, independent: usize, least: usize) -> usize {
 ///
 /// An axis of more than `left` positions is cut into n >= 2 parts of more than left (n - 1) / n >= left / 2 positions
 /// => `left / block[axis]` is 1 => all axes before it have 1 => the box is one stretch of the grid.
-fn block_of<const N: usize>(len: usize, size: [usize; N]) -> [usize; N] {
+pub(crate) fn block_of<const N: usize>(len: usize, size: [usize; N]) -> [usize; N] {
     let (mut block, mut left) = (size, len.max(1));
     for axis in (0..N).rev() {
         let parts = size[axis].div_ceil(left);
