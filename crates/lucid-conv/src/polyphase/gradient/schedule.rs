@@ -22,13 +22,13 @@ const ROWS_LEN: usize = 64 * 1024;
 /// Elements of the sums of a task.
 const SUMS_LEN: usize = 256 * 1024;
 /// Tasks to make, so that several threads share a pass evenly.
-const TASKS: usize = 8;
+const TASKS: usize = 16;
 /// Multiplications up to which one task is best.
 pub(super) const SHARED: f64 = 500_000.0;
 /// Half cycles that it takes to pack an element by transposing, by sorting by phase too, and by gathering.
-const TRANSPOSED: f64 = 1.0;
-const SORTED: f64 = 2.0;
-const GATHERED: f64 = 4.0;
+const TRANSPOSED: f64 = 2.0;
+const SORTED: f64 = 3.0;
+const GATHERED: f64 = 5.0;
 
 /// How a gradient of the weight is run.
 #[derive(Clone, Debug)]
@@ -208,7 +208,7 @@ impl<T: Element, const N: usize> Choice<T, N> {
                 let parts = [0, 1].map(|side| self.sizes[side].div_ceil(sizes[side]));
                 let tasks = g.groups * parts[0] * parts[1];
                 let waiting = if g.multiplications() > SHARED && tasks < TASKS {
-                    (TASKS as f64 / tasks as f64 - 1.0) / 16.0
+                    (TASKS as f64 / tasks as f64 - 1.0) / 64.0
                 } else {
                     0.0
                 };
@@ -249,10 +249,11 @@ impl<T: Element> Tile<T> {
                 .expect("the baseline has every kernel");
             for vectors in 1..=kernel.max_vectors() {
                 let width = vectors * kernel.lanes();
-                let whole = (lanes / width) as f64 * cycles(m, vectors);
+                let line_bytes = width * size_of::<T>();
+                let whole = (lanes / width) as f64 * cycles(m, vectors, line_bytes);
                 let rest = match (lanes % width).div_ceil(kernel.lanes()) {
                     0 => 0.0,
-                    vectors => cycles(m, vectors),
+                    vectors => cycles(m, vectors, line_bytes),
                 };
                 let cost = rows.div_ceil(m) as f64 * (whole + rest);
                 let larger = |best: &Tile<T>| (m * width) > best.kernel.rows() * best.width;
@@ -266,9 +267,11 @@ impl<T: Element> Tile<T> {
 }
 
 /// Half cycles of a term: two multiply-adds a cycle, or two reads, of which one is that of the offset; or, where there
-/// are few sums, the 4 cycles until a sum can be added to again.
-fn cycles(rows: usize, vectors: usize) -> f64 {
-    (rows * vectors).max(rows + vectors + 1).max(8) as f64
+/// are few sums, the 4 cycles until a sum can be added to again. Lines of more than 64 bytes have to be read from the
+/// second-level cache, and no tile reaches what it could by one half cycle.
+fn cycles(rows: usize, vectors: usize, line_bytes: usize) -> f64 {
+    let far = line_bytes.div_ceil(64).saturating_sub(1);
+    ((rows * vectors).max(rows + vectors + 1).max(8) + far + 1) as f64
 }
 
 #[cfg(test)]
