@@ -19,6 +19,20 @@ pub(super) struct Rows<'a, T> {
     pub(super) len: usize,
 }
 
+impl<T> Rows<'_, T> {
+    /// Rows to read together. Those a multiple of pages apart share the same few places of a cache: of more than 8, the
+    /// first would have to leave before the rest of its cache line is read.
+    pub(super) fn together(&self) -> usize {
+        let is_crowded = self.num_rows > 8 && (self.row_stride * size_of::<T>()).is_multiple_of(4096);
+        if is_crowded { 8 } else { self.num_rows }
+    }
+
+    /// Some of the rows.
+    pub(super) fn part(&self, first: usize, num_rows: usize) -> Self {
+        Rows { values: &self.values[first * self.row_stride..], num_rows, ..*self }
+    }
+}
+
 /// Writes the positions of `rows` as lines that begin `pitch` apart; what is between two lines stays as it is.
 pub(super) fn transpose<T: Element>(
     isa: Isa,
@@ -27,14 +41,19 @@ pub(super) fn transpose<T: Element>(
     buffer: &mut [T],
     lines: &mut [T],
 ) {
-    let &Rows { values, row_stride, num_rows, len } = rows;
-    if num_rows == pitch {
-        return interleave(isa, values, row_stride, num_rows, len, lines);
-    }
-    for start in (0..len).step_by(CHUNK) {
-        let len = CHUNK.min(len - start);
-        interleave(isa, &values[start..], row_stride, num_rows, len, buffer);
-        copy_lines(&buffer[..len * num_rows], num_rows, num_rows, &mut lines[start * pitch..], pitch);
+    let together = rows.together();
+    for first in (0..rows.num_rows).step_by(together) {
+        let Rows { values, row_stride, num_rows, len } =
+            rows.part(first, together.min(rows.num_rows - first));
+        if num_rows == pitch {
+            return interleave(isa, values, row_stride, num_rows, len, lines);
+        }
+        for start in (0..len).step_by(CHUNK) {
+            let len = CHUNK.min(len - start);
+            interleave(isa, &values[start..], row_stride, num_rows, len, buffer);
+            let from = &buffer[..len * num_rows];
+            copy_lines(from, num_rows, num_rows, &mut lines[start * pitch + first..], pitch);
+        }
     }
 }
 

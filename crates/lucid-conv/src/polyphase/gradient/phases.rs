@@ -5,7 +5,7 @@
 //! read at the same distances from one another, whatever the tap. Neighbouring fine positions are transposed together
 //! and their lines then sorted by phase.
 
-use lucid_kernels::{Element, Isa};
+use lucid_kernels::{Element, Isa, interleave};
 
 use super::super::form::flatten;
 use super::super::lattice::Lattice;
@@ -174,28 +174,26 @@ impl<const N: usize> Phases<N> {
         }
         let ends = segments.iter().map(|segment| segment.position + (segment.len - 1) * stride + 1);
         let end = ends.max().unwrap_or_default();
-        let mut start = segments.iter().map(|segment| segment.position).min().unwrap_or_default();
-        while start < end {
+        let start = segments.iter().map(|segment| segment.position).min().unwrap_or_default();
+        let together = rows.together();
+        let parts = (0..num_rows).step_by(together);
+        for (first_row, start) in parts.flat_map(|row| (start..end).step_by(CHUNK).map(move |at| (row, at))) {
             let chunk = start..(start + CHUNK).min(end);
-            transpose(
-                isa,
-                &Rows { values: &rows.values[start..], len: chunk.len(), ..*rows },
-                num_rows,
-                &mut [],
-                buffer,
-            );
+            let Rows { values, row_stride, num_rows, .. } =
+                rows.part(first_row, together.min(num_rows - first_row));
+            interleave(isa, &values[start..], row_stride, num_rows, chunk.len(), buffer);
             for segment in segments {
                 // The entries i with chunk.start <= position + i stride < chunk.end, both bounds rounded up.
                 let before = |at: usize| at.saturating_sub(segment.position).div_ceil(stride).min(segment.len);
                 let (first, last) = (before(chunk.start), before(chunk.end));
                 if first < last {
                     let from = segment.position + first * stride - chunk.start;
-                    let to = &mut lines[(segment.line + first) * pitch..(segment.line + last) * pitch];
+                    let to =
+                        &mut lines[(segment.line + first) * pitch + first_row..(segment.line + last) * pitch];
                     let from = &buffer[from * num_rows..chunk.len() * num_rows];
                     copy_lines(from, num_rows, stride * num_rows, to, pitch);
                 }
             }
-            start = chunk.end;
         }
     }
 }

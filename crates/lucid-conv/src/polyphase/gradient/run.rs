@@ -85,11 +85,14 @@ pub(crate) fn weight_gradient<T: Element, const N: usize>(
         };
         add_up(g, &schedule, isa, task.group, &of_panels, fine, coarse, scratch);
         let sums = aligned(&mut scratch.sums);
-        match schedule.roles {
+        let is_finite = match schedule.roles {
             Roles::Phases => store_phases(&schedule, isa, taps, &of_panels, sums, &mut task),
-            Roles::Windows => store_windows(&schedule, isa, &of_panels, sums, &mut scratch.buffer, &mut task),
-        }
-        if !task.dw.iter().all(|row| all_finite(row)) {
+            Roles::Windows => {
+                store_windows(&schedule, isa, &of_panels, sums, &mut scratch.buffer, &mut task);
+                task.dw.iter().all(|row| all_finite(row))
+            }
+        };
+        if !is_finite {
             finite.store(false, Ordering::Relaxed);
         }
     });
@@ -185,7 +188,7 @@ fn add_up<T: Element, const N: usize>(
             for (&panel, rows) in panels.rows.iter().zip(rows.chunks_mut(len * m)) {
                 match roles {
                     Roles::Phases => pack_coarse(g, isa, coarse, &place, panel, m, buffer, rows),
-                    Roles::Windows => windows::pack(g, isa, fine, &place, panel, buffer, rows),
+                    Roles::Windows => windows::pack(g, fine, &place, panel, rows),
                 }
             }
             let layout = SignalLayout::new(&offsets, item_len, items.len())
@@ -212,7 +215,8 @@ fn add_up<T: Element, const N: usize>(
     }
 }
 
-/// Writes sums whose rows are coarse channels: the taps of a pair of channels are neighbours in the weight.
+/// Writes sums whose rows are coarse channels: the taps of a pair of channels are neighbours in the weight. Returns
+/// whether all are finite, which is least work while they are in a cache.
 fn store_phases<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     isa: Isa,
@@ -220,20 +224,22 @@ fn store_phases<T: Element, const N: usize>(
     panels: &Panels,
     sums: &[T],
     task: &mut Task<'_, T>,
-) {
+) -> bool {
     let (m, width) = (schedule.kernel.rows(), schedule.width);
     let tap_stride = schedule.tap_stride(panels.rows.len() * panels.lanes.len());
     let mut dw = task.dw.iter_mut();
+    let mut is_finite = true;
     for (row_panel, rows) in panels.rows.iter().enumerate() {
         for (row, dw) in (rows.first - rows.start..).take(rows.needed).zip(&mut dw) {
-            let of_panels = dw.chunks_mut(width * taps);
-            for ((number, lanes), dw) in panels.lanes.iter().enumerate().zip(of_panels) {
+            for ((number, lanes), dw) in panels.lanes.iter().enumerate().zip(dw.chunks_mut(width * taps)) {
                 let tile = (row_panel * panels.lanes.len() + number) * m * width;
                 let from = &sums[tile + row * width + (lanes.first - lanes.start)..];
                 interleave(isa, from, tap_stride, taps, lanes.needed, dw);
             }
+            is_finite &= all_finite(dw);
         }
     }
+    is_finite
 }
 
 /// Writes sums whose lanes are coarse channels: rows of a tile are neighbours in the weight.

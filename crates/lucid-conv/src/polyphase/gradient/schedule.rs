@@ -25,10 +25,10 @@ const SUMS_LEN: usize = 256 * 1024;
 const TASKS: usize = 16;
 /// Multiplications up to which one task is best.
 pub(super) const SHARED: f64 = 500_000.0;
-/// Half cycles that it takes to pack an element by transposing, by sorting by phase too, and by gathering.
+/// Half cycles that it takes to pack an element by transposing, by sorting by phase too, and by copying it per tap.
 const TRANSPOSED: f64 = 2.0;
 const SORTED: f64 = 3.0;
-const GATHERED: f64 = 5.0;
+const COPIED: f64 = 2.5;
 
 /// How a gradient of the weight is run.
 #[derive(Clone, Debug)]
@@ -134,7 +134,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             sums: self.num_taps(g) * self.tap_stride(row_panels * lane_panels),
             buffer: (CHUNK * self.width).max(match self.roles {
                 Roles::Phases => 0,
-                Roles::Windows => m * positions.max(self.width),
+                Roles::Windows => m * self.width,
             }),
         }
     }
@@ -170,7 +170,7 @@ impl<T: Element, const N: usize> Choice<T, N> {
         let sizes = [g.fine_per_group() * g.num_taps(), g.coarse_per_group()];
         let tile = Tile::new(isa, sizes);
         let block = block_of(POSITIONS, g.coarse());
-        let packing = [GATHERED, TRANSPOSED];
+        let packing = [COPIED, TRANSPOSED];
         Choice { roles: Roles::Windows, tile, block, items: items(g, block), packing, sizes }
     }
 
