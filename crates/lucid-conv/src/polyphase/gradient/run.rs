@@ -138,7 +138,7 @@ fn aligned<T>(values: &mut [T]) -> &mut [T] {
 }
 
 /// Sums the products of all pairs of panels, all positions, into the tiles of `scratch.sums`:
-/// `[tap][row panel][lane panel][row][lane]`.
+/// `[row panel][lane panel][tap][row][lane]`.
 fn add_up<T: Element, const N: usize>(
     g: &Geometry<N>,
     schedule: &Schedule<T, N>,
@@ -152,7 +152,6 @@ fn add_up<T: Element, const N: usize>(
     let Schedule { roles, phases, kernel, width, .. } = schedule;
     let (roles, width, m) = (*roles, *width, kernel.rows());
     let tile_len = m * width;
-    let tap_stride = schedule.tap_stride(panels.rows.len() * panels.lanes.len());
     let zeros = [T::zero(); lucid_kernels::MAX_ROWS];
     let Scratch { rows, lanes, sums, buffer } = scratch;
     let (lanes, sums) = (aligned(lanes), aligned(sums));
@@ -203,7 +202,8 @@ fn add_up<T: Element, const N: usize>(
                     for (row_panel, rows) in rows.chunks(len * m).take(panels.rows.len()).enumerate() {
                         let terms = Terms::new(rows, m, lanes, layout)
                             .expect("a panel of rows has an element per term and row, and lanes reach as far");
-                        let tile = tap * tap_stride + (row_panel * panels.lanes.len() + number) * tile_len;
+                        let pair = row_panel * panels.lanes.len() + number;
+                        let tile = (pair * shifts.len() + tap) * tile_len;
                         let start = if is_first { Start::Rows(&zeros[..m]) } else { Start::Sums };
                         let sums = Sums { values: &mut sums[tile..tile + tile_len], row_stride: width };
                         kernel.run(&terms, shift, vectors, start, sums);
@@ -226,15 +226,14 @@ fn store_phases<T: Element, const N: usize>(
     task: &mut Task<'_, T>,
 ) -> bool {
     let (m, width) = (schedule.kernel.rows(), schedule.width);
-    let tap_stride = schedule.tap_stride(panels.rows.len() * panels.lanes.len());
     let mut dw = task.dw.iter_mut();
     let mut is_finite = true;
     for (row_panel, rows) in panels.rows.iter().enumerate() {
         for (row, dw) in (rows.first - rows.start..).take(rows.needed).zip(&mut dw) {
             for ((number, lanes), dw) in panels.lanes.iter().enumerate().zip(dw.chunks_mut(width * taps)) {
-                let tile = (row_panel * panels.lanes.len() + number) * m * width;
+                let tile = (row_panel * panels.lanes.len() + number) * taps * m * width;
                 let from = &sums[tile + row * width + (lanes.first - lanes.start)..];
-                interleave(isa, from, tap_stride, taps, lanes.needed, dw);
+                interleave(isa, from, m * width, taps, lanes.needed, dw);
             }
             is_finite &= all_finite(dw);
         }

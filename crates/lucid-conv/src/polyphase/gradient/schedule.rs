@@ -28,7 +28,9 @@ pub(super) const SHARED: f64 = 500_000.0;
 /// Half cycles that it takes to pack an element by transposing, by sorting by phase too, and by copying it per tap.
 const TRANSPOSED: f64 = 2.0;
 const SORTED: f64 = 3.0;
-const COPIED: f64 = 2.5;
+const COPIED: f64 = 1.5;
+/// Half cycles to begin a window of taps.
+const WINDOW: f64 = 6.0;
 
 /// How a gradient of the weight is run.
 #[derive(Clone, Debug)]
@@ -112,11 +114,6 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         }
     }
 
-    /// From the sums of one tap to those of the next: not a multiple of a page, as taps are interleaved in the end.
-    pub(super) fn tap_stride(&self, num_panels: usize) -> usize {
-        num_panels * self.kernel.rows() * self.width + 16
-    }
-
     pub(super) fn lengths(&self, g: &Geometry<N>) -> Lengths {
         let positions = self.items * self.block.iter().product::<usize>();
         let (rows, lanes, entries) = match self.roles {
@@ -131,7 +128,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         Lengths {
             rows: row_panels * m * positions,
             lanes: entries * self.width,
-            sums: self.num_taps(g) * self.tap_stride(row_panels * lane_panels),
+            sums: row_panels * lane_panels * self.num_taps(g) * m * self.width,
             buffer: (CHUNK * self.width).max(match self.roles {
                 Roles::Phases => 0,
                 Roles::Windows => m * self.width,
@@ -170,7 +167,8 @@ impl<T: Element, const N: usize> Choice<T, N> {
         let sizes = [g.fine_per_group() * g.num_taps(), g.coarse_per_group()];
         let tile = Tile::new(isa, sizes);
         let block = block_of(POSITIONS, g.coarse());
-        let packing = [COPIED, TRANSPOSED];
+        let neighbours = g.axes[N - 1].taps.min(tile.kernel.rows()) as f64;
+        let packing = [COPIED + WINDOW / neighbours, TRANSPOSED];
         Choice { roles: Roles::Windows, tile, block, items: items(g, block), packing, sizes }
     }
 
@@ -208,7 +206,7 @@ impl<T: Element, const N: usize> Choice<T, N> {
                 let parts = [0, 1].map(|side| self.sizes[side].div_ceil(sizes[side]));
                 let tasks = g.groups * parts[0] * parts[1];
                 let waiting = if g.multiplications() > SHARED && tasks < TASKS {
-                    (TASKS as f64 / tasks as f64 - 1.0) / 64.0
+                    (TASKS as f64 / tasks as f64 - 1.0) / 128.0
                 } else {
                     0.0
                 };

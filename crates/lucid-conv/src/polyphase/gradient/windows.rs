@@ -17,6 +17,10 @@ use crate::runs::multi_indices;
 #[derive(Clone, Debug)]
 struct Window {
     taps: Range<usize>,
+    /// Coarse positions of the last axis.
+    positions: Range<usize>,
+    /// Those of them for which all the taps exist.
+    whole: Range<usize>,
     /// Where in the lines they belong, and how far lines lie apart.
     to: usize,
     pitch: usize,
@@ -45,7 +49,11 @@ pub(super) fn pack<T: Element, const N: usize>(
             outer /= g.axes[axis].taps;
         }
         let len = (last.taps - first).min(panel.len - to);
-        let window = Window { taps: first..first + len, to, pitch };
+        let found = |tap: usize| last.coarse_range(tap, positions.clone(), 0..last.fine);
+        // From where the first tap exists until the last one does not.
+        let whole_start = found(first).start;
+        let whole = whole_start..found(first + len - 1).end.max(whole_start);
+        let window = Window { taps: first..first + len, positions: positions.clone(), whole, to, pitch };
         let mut rows_of_lines = lines.chunks_mut(positions.len() * pitch);
         for item in place.items.clone() {
             let plane = item * g.fine_channels + place.group * g.fine_per_group() + channel;
@@ -56,8 +64,10 @@ pub(super) fn pack<T: Element, const N: usize>(
                     let is_inside = !axis.coarse_range(tap, l..l + 1, 0..axis.fine).is_empty();
                     is_inside.then(|| row * axis.fine + axis.fine_at(l, tap))
                 });
-                let row = row.map_or(&[][..], |row| &plane[row * last.fine..][..last.fine]);
-                window.pack(last, row, positions.clone(), lines);
+                match row {
+                    Some(row) => window.pack(last, &plane[row * last.fine..][..last.fine], lines),
+                    None => lines.chunks_mut(pitch).for_each(|line| line[to..to + len].fill(T::zero())),
+                }
             }
         }
         to += len;
@@ -65,24 +75,21 @@ pub(super) fn pack<T: Element, const N: usize>(
 }
 
 impl Window {
-    /// Copies what the taps read of a row of the fine grid, which is empty if it does not exist, at some coarse positions.
-    fn pack<T: Element>(&self, axis: &Axis, row: &[T], positions: Range<usize>, lines: &mut [T]) {
-        let found = |tap: usize| axis.coarse_range(tap, positions.clone(), 0..row.len());
-        let start = found(self.taps.start).start;
-        // All taps exist from where the first one does until the last one does not.
-        let end = found(self.taps.end - 1).end.max(start);
-        for l in (positions.start..start).chain(end..positions.end) {
-            let line = &mut lines[(l - positions.start) * self.pitch + self.to..];
+    /// Copies what the taps read of a row of the fine grid.
+    fn pack<T: Element>(&self, axis: &Axis, row: &[T], lines: &mut [T]) {
+        let (Range { start, end }, first) = (self.whole.clone(), self.positions.start);
+        for l in (first..start).chain(end..self.positions.end) {
+            let line = &mut lines[(l - first) * self.pitch + self.to..];
             for (tap, to) in self.taps.clone().zip(line) {
-                let exists = !axis.coarse_range(tap, l..l + 1, 0..row.len()).is_empty();
-                *to = if exists { row[axis.fine_at(l, tap)] } else { T::zero() };
+                let at = (l * axis.stride + tap * axis.dilation).checked_sub(axis.pad_before);
+                *to = at.and_then(|at| row.get(at)).copied().unwrap_or_default();
             }
         }
         if start == end {
             return;
         }
         let from = &row[axis.fine_at(start, self.taps.start)..];
-        let lines = &mut lines[(start - positions.start) * self.pitch..(end - positions.start) * self.pitch];
+        let lines = &mut lines[(start - first) * self.pitch..(end - first) * self.pitch];
         macro_rules! by_len {
             ($($len:literal)*) => {
                 // Of a length that the compiler knows they are a few moves.
