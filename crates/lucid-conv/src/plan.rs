@@ -105,6 +105,8 @@ const BLOCK_LEN: usize = 256;
 const DIRECT_BLOCK_LEN: usize = 4096;
 /// Tasks to make where one result is large enough, so that several threads share it evenly.
 const TASKS: usize = 16;
+/// Multiplications of a weight's gradient below which cutting it into panels takes longer than a small matrix product.
+const FEW_MULTIPLICATIONS: f64 = 20_000.0;
 /// Rows of a matrix product below which splitting it further costs more than it gains.
 const MIN_ROWS: usize = 32;
 /// The same where every part gathers the same columns again: gathering an element takes as long as some tens of rows.
@@ -178,6 +180,7 @@ fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
     let mixes = geometry.fine_per_group() * geometry.coarse_per_group() > 2;
     match pass {
         _ if !mixes => Algorithm::Direct,
+        Pass::BackwardWeight if geometry.multiplications() < FEW_MULTIPLICATIONS => Algorithm::Im2col,
         _ if polyphase::accepts(geometry, pass) => Algorithm::Polyphase,
         Pass::BackwardData => Algorithm::Col2im,
         Pass::Forward | Pass::BackwardWeight => Algorithm::Im2col,

@@ -99,8 +99,8 @@ fn for_each_layer(mut visit: impl FnMut(&str, [Algorithm; 3], [usize; 3])) {
     look(&volumes(), &mut visit);
 }
 
-const PRODUCTS: [Algorithm; 3] = [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Im2col];
-const PHASES: [Algorithm; 3] = [Algorithm::Polyphase, Algorithm::Polyphase, Algorithm::Im2col];
+const PRODUCTS: [Algorithm; 3] = [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Polyphase];
+const PHASES: [Algorithm; 3] = [Algorithm::Polyphase; 3];
 const DIRECT: [Algorithm; 3] = [Algorithm::Direct; 3];
 
 /// Channels that do not mix are summed directly; where a packed weight enters the sums of many positions the phases win;
@@ -226,7 +226,7 @@ fn an_algorithm_of_another_pass_is_refused() {
     for (pass, algorithm, accepted) in [
         (Pass::BackwardData, Algorithm::Im2col, "col2im, polyphase, direct"),
         (Pass::Forward, Algorithm::Col2im, "im2col, polyphase, direct"),
-        (Pass::BackwardWeight, Algorithm::Col2im, "im2col, direct"),
+        (Pass::BackwardWeight, Algorithm::Col2im, "im2col, polyphase, direct"),
     ] {
         let error = plan.with_algorithm(pass, algorithm).unwrap_err();
         let message =

@@ -105,7 +105,8 @@ impl<const N: usize> Phases<N> {
             let planes = &fine[plane * g.fine_len()..];
             for (outer, slot) in multi_indices(outer_slots).enumerate() {
                 for entry in multi_indices(outer_box) {
-                    let row = self.outer_position(slot, entry, start).map(|at| at * self.axes[N - 1].source_len);
+                    let row =
+                        self.outer_position(slot, entry, start).map(|at| at * self.axes[N - 1].source_len);
                     segments.clear();
                     for (last, &phase) in self.phases[N - 1].iter().enumerate() {
                         let slot = outer * of_last + last;
@@ -184,7 +185,8 @@ impl<const N: usize> Phases<N> {
             interleave(isa, &values[start..], row_stride, num_rows, chunk.len(), buffer);
             for segment in segments {
                 // The entries i with chunk.start <= position + i stride < chunk.end, both bounds rounded up.
-                let before = |at: usize| at.saturating_sub(segment.position).div_ceil(stride).min(segment.len);
+                let before =
+                    |at: usize| at.saturating_sub(segment.position).div_ceil(stride).min(segment.len);
                 let (first, last) = (before(chunk.start), before(chunk.end));
                 if first < last {
                     let from = segment.position + first * stride - chunk.start;

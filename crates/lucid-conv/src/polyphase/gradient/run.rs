@@ -74,12 +74,7 @@ pub(crate) fn weight_gradient<T: Element, const N: usize>(
                 ),
             },
             Roles::Windows => Panels {
-                rows: panels(
-                    task.columns.clone(),
-                    kernel.rows(),
-                    kernel.rows(),
-                    g.fine_per_group() * taps,
-                ),
+                rows: panels(task.columns.clone(), kernel.rows(), kernel.rows(), g.fine_per_group() * taps),
                 lanes: panels(task.coarse.clone(), width, kernel.lanes(), g.coarse_per_group()),
             },
         };
@@ -200,8 +195,9 @@ fn add_up<T: Element, const N: usize>(
                 let vectors = panel.len.div_ceil(kernel.lanes());
                 for (tap, &shift) in shifts.iter().enumerate() {
                     for (row_panel, rows) in rows.chunks(len * m).take(panels.rows.len()).enumerate() {
-                        let terms = Terms::new(rows, m, lanes, layout)
-                            .expect("a panel of rows has an element per term and row, and lanes reach as far");
+                        let terms = Terms::new(rows, m, lanes, layout).expect(
+                            "a panel of rows has an element per term and row, and lanes reach as far",
+                        );
                         let pair = row_panel * panels.lanes.len() + number;
                         let tile = (pair * shifts.len() + tap) * tile_len;
                         let start = if is_first { Start::Rows(&zeros[..m]) } else { Start::Sums };
@@ -254,8 +250,7 @@ fn store_windows<T: Element, const N: usize>(
     for (number, lanes) in panels.lanes.iter().enumerate() {
         for (row_panel, rows) in panels.rows.iter().enumerate() {
             let tile = (row_panel * panels.lanes.len() + number) * m * width;
-            let from =
-                &sums[tile + (rows.first - rows.start) * width + (lanes.first - lanes.start)..];
+            let from = &sums[tile + (rows.first - rows.start) * width + (lanes.first - lanes.start)..];
             interleave(isa, from, width, rows.needed, lanes.needed, buffer);
             let at = rows.first - task.columns.start;
             let dw = task.dw[lanes.first - task.coarse.start..].iter_mut();

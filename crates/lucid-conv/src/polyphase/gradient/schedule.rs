@@ -101,8 +101,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let lengths = schedule.lengths(g);
         let positions = items * block.iter().product::<usize>();
         // Offsets are integers of up to twice an element's size.
-        schedule.workspace_len =
-            lengths.rows + lengths.lanes + lengths.sums + lengths.buffer + 2 * positions;
+        schedule.workspace_len = lengths.rows + lengths.lanes + lengths.sums + lengths.buffer + 2 * positions;
         schedule
     }
 

@@ -50,9 +50,10 @@ pub(super) fn pack<T: Element, const N: usize>(
         }
         let len = (last.taps - first).min(panel.len - to);
         let found = |tap: usize| last.coarse_range(tap, positions.clone(), 0..last.fine);
-        // From where the first tap exists until the last one does not.
-        let whole_start = found(first).start;
-        let whole = whole_start..found(first + len - 1).end.max(whole_start);
+        // From where the first tap exists until the last one does not; neither need be among the positions.
+        let whole_start = found(first).start.min(positions.end);
+        let whole_end = found(first + len - 1).end.min(positions.end);
+        let whole = whole_start..whole_end.max(whole_start);
         let window = Window { taps: first..first + len, positions: positions.clone(), whole, to, pitch };
         let mut rows_of_lines = lines.chunks_mut(positions.len() * pitch);
         for item in place.items.clone() {
