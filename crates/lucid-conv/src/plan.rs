@@ -11,7 +11,7 @@ use lucid_kernels::Isa;
 use crate::depthwise;
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
-use crate::polyphase::{self, Filtering, Form, Schedule};
+use crate::polyphase::{self, Filtering, Form, GradientSchedule, Schedule};
 
 /// One of the three functions that serve convolutions, transposed convolutions and the derivatives of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,7 +50,7 @@ impl Pass {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Algorithm; 5] = [
+    pub const ALL: [Algorithm; 6] = [
         Algorithm::Im2col,
         Algorithm::Col2im,
         Algorithm::Polyphase,
@@ -79,8 +79,8 @@ impl Algorithm {
         match self {
             Algorithm::Im2col => matches!(pass, Pass::Forward | Pass::BackwardWeight),
             Algorithm::Col2im => pass == Pass::BackwardData,
-            Algorithm::Polyphase | Algorithm::Minimal => pass != Pass::BackwardWeight,
-            Algorithm::Depthwise | Algorithm::Direct => true,
+            Algorithm::Minimal => pass != Pass::BackwardWeight,
+            Algorithm::Polyphase | Algorithm::Depthwise | Algorithm::Direct => true,
         }
     }
 }
@@ -145,6 +145,8 @@ const BLOCK_LEN: usize = 256;
 const DIRECT_BLOCK_LEN: usize = 4096;
 /// Tasks to make where one result is large enough, so that several threads share it evenly.
 const TASKS: usize = 16;
+/// Multiplications of a weight's gradient below which cutting it into panels takes longer than a small matrix product.
+const FEW_MULTIPLICATIONS: f64 = 20_000.0;
 /// Rows of a matrix product below which splitting it further costs more than it gains.
 const MIN_ROWS: usize = 32;
 /// The same where every part gathers the same columns again: gathering an element takes as long as some tens of rows.
@@ -246,6 +248,8 @@ fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
         _ if depthwise::accepts(geometry, pass) => Algorithm::Depthwise,
         // Of taps that reach too far, or strides with too many phases.
         _ if !mixes => Algorithm::Direct,
+        Pass::BackwardWeight if geometry.multiplications() < FEW_MULTIPLICATIONS => Algorithm::Im2col,
+        Pass::BackwardWeight if polyphase::accepts(geometry, pass) => Algorithm::Polyphase,
         Pass::Forward | Pass::BackwardData if polyphase::accepts(geometry, pass) => {
             let [plain, minimal] =
                 [Filtering::Plain, Filtering::Minimal].map(|filtering| Form::new(geometry, pass, filtering));
@@ -281,6 +285,17 @@ impl<const N: usize> Recipe<N> {
             let block = form.chunk_size();
             let (reduction, workspace_len) = (form.source_channels, form.workspace_len());
             return Recipe { algorithm, isa, block, channels: 1, reduction, workspace_len };
+        }
+        if algorithm == Algorithm::Polyphase && pass == Pass::BackwardWeight {
+            let schedule = GradientSchedule::<f32, N>::new(geometry, isa);
+            return Recipe {
+                algorithm,
+                isa,
+                block: schedule.block,
+                channels: schedule.columns.div_ceil(taps),
+                reduction: 0,
+                workspace_len: schedule.workspace_len,
+            };
         }
         if let Some(filtering) = algorithm.filtering() {
             let form = Form::new(geometry, pass, filtering);
@@ -333,7 +348,7 @@ fn share(channels: usize, independent: usize, least: usize) -> usize {
 ///
 /// An axis of more than `left` positions is cut into n >= 2 parts of more than left (n - 1) / n >= left / 2 positions
 /// => `left / block[axis]` is 1 => all axes before it have 1 => the box is one stretch of the grid.
-fn block_of<const N: usize>(len: usize, size: [usize; N]) -> [usize; N] {
+pub(crate) fn block_of<const N: usize>(len: usize, size: [usize; N]) -> [usize; N] {
     let (mut block, mut left) = (size, len.max(1));
     for axis in (0..N).rev() {
         let parts = size[axis].div_ceil(left);

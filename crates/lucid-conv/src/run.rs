@@ -207,8 +207,11 @@ impl<const N: usize> Plan<N> {
             Algorithm::Im2col | Algorithm::Col2im => {
                 columns::backward_weight(g, &recipe, x, y, elements_mut(&mut dw))
             }
-            Algorithm::Polyphase | Algorithm::Minimal => {
-                unreachable!("Plan::with_algorithm refuses it for this pass")
+            Algorithm::Minimal => unreachable!("Plan::with_algorithm refuses it for this pass"),
+            Algorithm::Polyphase => {
+                if !polyphase::weight_gradient(g, recipe.isa, x, y, elements_mut(&mut dw)) {
+                    direct::backward_weight(g, &Recipe::direct(g), x, y, elements_mut(&mut dw));
+                }
             }
             Algorithm::Depthwise => {
                 depthwise::backward_weight(g, recipe.isa, x, y, elements_mut(&mut dw));

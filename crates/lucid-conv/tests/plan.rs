@@ -244,7 +244,7 @@ fn an_algorithm_of_another_pass_is_refused() {
     for (pass, algorithm, accepted) in [
         (Pass::BackwardData, Algorithm::Im2col, "col2im, polyphase, minimal, direct"),
         (Pass::Forward, Algorithm::Col2im, "im2col, polyphase, minimal, direct"),
-        (Pass::BackwardWeight, Algorithm::Col2im, "im2col, direct"),
+        (Pass::BackwardWeight, Algorithm::Col2im, "im2col, polyphase, direct"),
     ] {
         let error = plan.with_algorithm(pass, algorithm).unwrap_err();
         let message =

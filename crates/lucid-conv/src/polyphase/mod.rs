@@ -10,8 +10,11 @@
 //! Onto the fine grid, `m` runs over (channel, phase) and the result is interleaved as it is stored; onto the coarse
 //! grid, the source is de-interleaved as it is buffered. `lattice.rs` has one axis of this, `form.rs` all of them,
 //! `strips.rs`, `weights.rs` and `result.rs` the operands, `place.rs` and `schedule.rs` the portions, `run.rs` does it.
+//!
+//! The gradient of the weight sums over positions instead: see `gradient/`.
 
 mod form;
+mod gradient;
 mod lattice;
 mod minimal;
 mod place;
@@ -22,6 +25,7 @@ mod strips;
 mod weights;
 
 pub(crate) use form::{Filtering, Form};
+pub(crate) use gradient::{Schedule as GradientSchedule, weight_gradient};
 pub(crate) use run::{Operands, Weight, pass, prepare};
 pub(crate) use schedule::Schedule;
 
@@ -37,20 +41,19 @@ const MAX_ELEMENTS: f64 = (1_u64 << 40) as f64;
 /// Entries of the shortest strip of one channel up to which a form is worth its memory.
 const MAX_CHANNEL_LEN: f64 = (1 << 18) as f64;
 
-/// Whether the pass has a polyphase form that is worth its tables and its memory. Gradients of the weight have another
-/// sum; a huge stride has more phases than positions; and a strip holds all that its positions read.
+/// Whether the pass has a polyphase form that is worth its tables and its memory: a huge stride has more phases than
+/// positions, and a strip holds all that its positions read. Gradients of the weight have another sum, without strips.
 pub(crate) fn accepts<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> bool {
     let links = geometry
         .axes
         .iter()
         .try_fold(1usize, |product, axis| product.checked_mul(axis.stride.max(axis.taps)));
     let sizes = |shape: Vec<usize>| shape.into_iter().map(|size| size as f64).product::<f64>();
-    pass != Pass::BackwardWeight
-        && [geometry.fine_shape(), geometry.coarse_shape(), geometry.weight_shape()]
-            .into_iter()
-            .all(|shape| sizes(shape) <= MAX_ELEMENTS)
+    let shapes = [geometry.fine_shape(), geometry.coarse_shape(), geometry.weight_shape()];
+    shapes.into_iter().all(|shape| sizes(shape) <= MAX_ELEMENTS)
         && links.is_some_and(|links| links <= MAX_LINKS)
-        && geometry.axes.iter().map(reach).product::<f64>() <= MAX_CHANNEL_LEN
+        && (pass == Pass::BackwardWeight
+            || geometry.axes.iter().map(reach).product::<f64>() <= MAX_CHANNEL_LEN)
 }
 
 /// What the taps of one axis span, in strides.

@@ -1,0 +1,103 @@
+//! Rows of a plane each, transposed into lines of one position each: `lines[q][r] = rows[r][q]`.
+
+use lucid_kernels::{Element, Isa, interleave};
+
+use super::{Panel, Place};
+use crate::geometry::Geometry;
+
+/// Positions that are transposed at a time where their lines are then moved elsewhere: both copies stay in a core's
+/// first-level cache.
+pub(super) const CHUNK: usize = 128;
+
+/// Neighbouring elements of some rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rows<'a, T> {
+    /// From the first row's first element on.
+    pub(super) values: &'a [T],
+    pub(super) row_stride: usize,
+    pub(super) num_rows: usize,
+    pub(super) len: usize,
+}
+
+impl<T> Rows<'_, T> {
+    /// Rows to read together. Those a multiple of pages apart share the same few places of a cache: of more than 8, the
+    /// first would have to leave before the rest of its cache line is read.
+    pub(super) fn together(&self) -> usize {
+        let is_crowded = self.num_rows > 8 && (self.row_stride * size_of::<T>()).is_multiple_of(4096);
+        if is_crowded { 8 } else { self.num_rows }
+    }
+
+    /// Some of the rows.
+    pub(super) fn part(&self, first: usize, num_rows: usize) -> Self {
+        Rows { values: &self.values[first * self.row_stride..], num_rows, ..*self }
+    }
+}
+
+/// Writes the positions of `rows` as lines that begin `pitch` apart; what is between two lines stays as it is.
+pub(super) fn transpose<T: Element>(
+    isa: Isa,
+    rows: &Rows<'_, T>,
+    pitch: usize,
+    buffer: &mut [T],
+    lines: &mut [T],
+) {
+    let together = rows.together();
+    for first in (0..rows.num_rows).step_by(together) {
+        let Rows { values, row_stride, num_rows, len } =
+            rows.part(first, together.min(rows.num_rows - first));
+        if num_rows == pitch {
+            return interleave(isa, values, row_stride, num_rows, len, lines);
+        }
+        for start in (0..len).step_by(CHUNK) {
+            let len = CHUNK.min(len - start);
+            interleave(isa, &values[start..], row_stride, num_rows, len, buffer);
+            let from = &buffer[..len * num_rows];
+            copy_lines(from, num_rows, num_rows, &mut lines[start * pitch + first..], pitch);
+        }
+    }
+}
+
+/// Copies lines of `len` elements that begin `step` apart to where they begin `pitch` apart.
+pub(super) fn copy_lines<T: Element>(from: &[T], len: usize, step: usize, to: &mut [T], pitch: usize) {
+    // Of a length that the compiler knows they are a few moves.
+    match len {
+        4 => copy_short::<T, 4>(from, step, to, pitch),
+        8 => copy_short::<T, 8>(from, step, to, pitch),
+        16 => copy_short::<T, 16>(from, step, to, pitch),
+        24 => copy_short::<T, 24>(from, step, to, pitch),
+        32 => copy_short::<T, 32>(from, step, to, pitch),
+        _ => {
+            for (from, to) in from.chunks(step).zip(to.chunks_mut(pitch)) {
+                to[..len].copy_from_slice(&from[..len]);
+            }
+        }
+    }
+}
+
+fn copy_short<T: Element, const LEN: usize>(from: &[T], step: usize, to: &mut [T], pitch: usize) {
+    for (from, to) in from.chunks(step).zip(to.chunks_mut(pitch)) {
+        to[..LEN].copy_from_slice(&from[..LEN]);
+    }
+}
+
+/// Packs the coarse channels of a panel: a line per position of a place.
+pub(super) fn pack_coarse<T: Element, const N: usize>(
+    g: &Geometry<N>,
+    isa: Isa,
+    coarse: &[T],
+    place: &Place<N>,
+    panel: Panel,
+    pitch: usize,
+    buffer: &mut [T],
+    lines: &mut [T],
+) {
+    let (plane_len, len) = (g.coarse_len(), place.block.len());
+    // The block is one stretch of each plane: see `Recipe::block`.
+    let start = (0..N).fold(0, |at, axis| at * g.coarse()[axis] + place.block.start[axis]);
+    for (item, lines) in place.items.clone().zip(lines.chunks_mut(len * pitch)) {
+        let plane = item * g.coarse_channels + place.group * g.coarse_per_group() + panel.start;
+        let values = &coarse[plane * plane_len + start..];
+        let rows = Rows { values, row_stride: plane_len, num_rows: panel.len, len };
+        transpose(isa, &rows, pitch, buffer, lines);
+    }
+}

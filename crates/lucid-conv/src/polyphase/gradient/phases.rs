@@ -1,0 +1,201 @@
+//! The fine side by source phases, a line of channels per entry.
+//!
+//! A tap reads phase `(k d - p) mod s` of the fine grid at `l + floor((k d - p) / s)`, per axis. So with a box of
+//! entries per phase, `block + reach` of them per axis, every tap is one shift for all positions of a block: positions
+//! read at the same distances from one another, whatever the tap. Neighbouring fine positions are transposed together
+//! and their lines then sorted by phase.
+
+use lucid_kernels::{Element, Isa, interleave};
+
+use super::super::form::flatten;
+use super::super::lattice::Lattice;
+use super::lines::{CHUNK, Rows, copy_lines, transpose};
+use super::{Panel, Place};
+use crate::geometry::Geometry;
+use crate::runs::{Block, multi_indices};
+
+/// What the taps read of the fine side.
+#[derive(Clone, Debug)]
+pub(super) struct Phases<const N: usize> {
+    axes: [Lattice; N],
+    /// Per axis, the phases that some tap reads, in order.
+    phases: [Vec<usize>; N],
+}
+
+/// Entries of one phase that exist in a row of the fine grid.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    /// The line of the first entry.
+    line: usize,
+    /// Its position in the row.
+    position: usize,
+    len: usize,
+}
+
+impl<const N: usize> Phases<N> {
+    pub(super) fn new(g: &Geometry<N>) -> Self {
+        let axes = g.axes.map(|axis| Lattice::onto_coarse(&axis));
+        let phases = axes.each_ref().map(|axis| {
+            let mut phases: Vec<usize> = axis.phases[0].iter().map(|tap| tap.source_phase).collect();
+            phases.sort_unstable();
+            phases.dedup();
+            phases
+        });
+        Phases { axes, phases }
+    }
+
+    /// The number of phases, all axes together.
+    pub(super) fn num_slots(&self) -> usize {
+        self.phases.iter().map(Vec::len).product()
+    }
+
+    /// Entries per axis that the positions of a block read.
+    fn extents(&self, size: [usize; N]) -> [usize; N] {
+        std::array::from_fn(|axis| size[axis] + self.axes[axis].reach)
+    }
+
+    /// Entries of one phase that a block reads.
+    pub(super) fn box_len(&self, size: [usize; N]) -> usize {
+        self.extents(size).into_iter().fold(1, usize::saturating_mul)
+    }
+
+    /// The entries that the positions of a block read, by the tap that shifts by nothing.
+    pub(super) fn entries(&self, size: [usize; N]) -> impl Iterator<Item = usize> {
+        let extents = self.extents(size);
+        multi_indices(size).map(move |position| flatten(position, extents))
+    }
+
+    /// The entry that each tap of the kernel, row-major, reads for the first position of a place of so many items.
+    pub(super) fn shifts(&self, size: [usize; N], items: usize) -> Vec<usize> {
+        let (extents, counts) = (self.extents(size), self.phases.each_ref().map(Vec::len));
+        let taps = self.axes.each_ref().map(|axis| axis.phases[0].len());
+        multi_indices(taps)
+            .map(|tap| {
+                let tap: [_; N] = std::array::from_fn(|axis| self.axes[axis].phases[0][tap[axis]]);
+                let slot: [usize; N] = std::array::from_fn(|axis| {
+                    self.phases[axis].partition_point(|&phase| phase < tap[axis].source_phase)
+                });
+                let slot = flatten(slot, counts) * items * self.box_len(size);
+                slot + flatten(tap.map(|tap| tap.offset), extents)
+            })
+            .collect()
+    }
+
+    /// Packs the fine channels of a panel for a place: `[phase][item][entry of the box]`, a line each.
+    pub(super) fn pack<T: Element>(
+        &self,
+        g: &Geometry<N>,
+        isa: Isa,
+        fine: &[T],
+        place: &Place<N>,
+        panel: Panel,
+        pitch: usize,
+        buffer: &mut [T],
+        lines: &mut [T],
+    ) {
+        let Block { start, size } = place.block;
+        let extents = self.extents(size);
+        let (box_len, num_items) = (self.box_len(size), place.items.len());
+        let (mut outer_slots, mut outer_box) = (self.phases.each_ref().map(Vec::len), extents);
+        let of_last = outer_slots[N - 1];
+        (outer_slots[N - 1], outer_box[N - 1]) = (1, 1);
+        let mut segments = Vec::with_capacity(of_last);
+        for (number, item) in place.items.clone().enumerate() {
+            let plane = item * g.fine_channels + place.group * g.fine_per_group() + panel.start;
+            let planes = &fine[plane * g.fine_len()..];
+            for (outer, slot) in multi_indices(outer_slots).enumerate() {
+                for entry in multi_indices(outer_box) {
+                    let row =
+                        self.outer_position(slot, entry, start).map(|at| at * self.axes[N - 1].source_len);
+                    segments.clear();
+                    for (last, &phase) in self.phases[N - 1].iter().enumerate() {
+                        let slot = outer * of_last + last;
+                        let line = (slot * num_items + number) * box_len + flatten(entry, extents);
+                        let len = extents[N - 1];
+                        let (found, position) = match row {
+                            Some(_) => self.axes[N - 1].existing(phase, start[N - 1], len),
+                            None => (0..0, 0),
+                        };
+                        lines[line * pitch..(line + found.start) * pitch].fill(T::zero());
+                        lines[(line + found.end) * pitch..(line + len) * pitch].fill(T::zero());
+                        if !found.is_empty() {
+                            segments.push(Segment { line: line + found.start, position, len: found.len() });
+                        }
+                    }
+                    if let Some(row) = row {
+                        let rows = Rows {
+                            values: &planes[row..],
+                            row_stride: g.fine_len(),
+                            num_rows: panel.len,
+                            len: self.axes[N - 1].source_len,
+                        };
+                        self.pack_row(isa, &rows, &segments, pitch, buffer, lines);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where in a plane the row of an entry is, counted in rows, if it exists.
+    fn outer_position(&self, slot: [usize; N], entry: [usize; N], start: [usize; N]) -> Option<usize> {
+        (0..N - 1).try_fold(0, |at, axis| {
+            let lattice = &self.axes[axis];
+            let (found, position) =
+                lattice.existing(self.phases[axis][slot[axis]], start[axis] + entry[axis], 1);
+            (!found.is_empty()).then(|| at * lattice.source_len + position)
+        })
+    }
+
+    /// Packs the segments of one row of the fine grid.
+    fn pack_row<T: Element>(
+        &self,
+        isa: Isa,
+        rows: &Rows<'_, T>,
+        segments: &[Segment],
+        pitch: usize,
+        buffer: &mut [T],
+        lines: &mut [T],
+    ) {
+        let (stride, num_rows) = (self.axes[N - 1].source_step, rows.num_rows);
+        if let (1, &[Segment { line, position, len }]) = (stride, segments) {
+            let rows = Rows { values: &rows.values[position..], len, ..*rows };
+            return transpose(isa, &rows, pitch, buffer, &mut lines[line * pitch..]);
+        }
+        // Moving a line takes about as long as reading two numbers one by one.
+        if segments.len() * 4 < stride {
+            for &Segment { line, position, len } in segments {
+                for (number, line) in lines[line * pitch..].chunks_mut(pitch).take(len).enumerate() {
+                    let row = rows.values[position + number * stride..].iter().step_by(rows.row_stride);
+                    for (to, &from) in line[..num_rows].iter_mut().zip(row) {
+                        *to = from;
+                    }
+                }
+            }
+            return;
+        }
+        let ends = segments.iter().map(|segment| segment.position + (segment.len - 1) * stride + 1);
+        let end = ends.max().unwrap_or_default();
+        let start = segments.iter().map(|segment| segment.position).min().unwrap_or_default();
+        let together = rows.together();
+        let parts = (0..num_rows).step_by(together);
+        for (first_row, start) in parts.flat_map(|row| (start..end).step_by(CHUNK).map(move |at| (row, at))) {
+            let chunk = start..(start + CHUNK).min(end);
+            let Rows { values, row_stride, num_rows, .. } =
+                rows.part(first_row, together.min(num_rows - first_row));
+            interleave(isa, &values[start..], row_stride, num_rows, chunk.len(), buffer);
+            for segment in segments {
+                // The entries i with chunk.start <= position + i stride < chunk.end, both bounds rounded up.
+                let before =
+                    |at: usize| at.saturating_sub(segment.position).div_ceil(stride).min(segment.len);
+                let (first, last) = (before(chunk.start), before(chunk.end));
+                if first < last {
+                    let from = segment.position + first * stride - chunk.start;
+                    let to =
+                        &mut lines[(segment.line + first) * pitch + first_row..(segment.line + last) * pitch];
+                    let from = &buffer[from * num_rows..chunk.len() * num_rows];
+                    copy_lines(from, num_rows, stride * num_rows, to, pitch);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! In what portions a gradient of the weight is run.
+//!
+//! The panel of one phase that gives the lanes stays in the first-level cache while the panels of all rows, in the
+//! second-level cache, go over it, tap after tap. Each pair of panels and each tap has a tile of sums in memory, which is
+//! read and written once per block of positions. A task is some coarse channels and some fine ones, for which it goes
+//! over all positions: it packs both sides itself, so it has to have many of them.
+
+use lucid_kernels::{Element, Isa, MAX_ROWS, TileKernel, tile_kernel};
+
+use super::Roles;
+use super::lines::CHUNK;
+use super::phases::Phases;
+use crate::geometry::Geometry;
+use crate::plan::block_of;
+
+/// Positions per block: 16 lanes of so many are half of a first-level cache of 32 KiB, for `f32`.
+const POSITIONS: usize = 256;
+/// Elements of a packed panel, with all its phases.
+const PANEL_LEN: usize = 96 * 1024;
+/// Elements of the rows of a task, packed.
+const ROWS_LEN: usize = 64 * 1024;
+/// Elements of the sums of a task.
+const SUMS_LEN: usize = 256 * 1024;
+/// Tasks to make, so that several threads share a pass evenly.
+const TASKS: usize = 16;
+/// Multiplications up to which one task is best.
+pub(super) const SHARED: f64 = 500_000.0;
+/// Half cycles that it takes to pack an element by transposing, by sorting by phase too, and by copying it per tap.
+const TRANSPOSED: f64 = 2.0;
+const SORTED: f64 = 3.0;
+const COPIED: f64 = 1.5;
+/// Half cycles to begin a window of taps.
+const WINDOW: f64 = 6.0;
+
+/// How a gradient of the weight is run.
+#[derive(Clone, Debug)]
+pub(crate) struct Schedule<T: 'static, const N: usize> {
+    pub(super) roles: Roles,
+    pub(super) phases: Phases<N>,
+    pub(super) kernel: TileKernel<T>,
+    /// Lanes of a panel.
+    pub(super) width: usize,
+    /// Coarse positions handled together.
+    pub(crate) block: [usize; N],
+    /// Batch items handled together: more than one only if the block is the whole grid.
+    pub(super) items: usize,
+    /// Coarse channels of a task.
+    pub(super) coarse: usize,
+    /// Columns of the weight, as a matrix of `coarse channels` by `(fine channel, tap)`, of a task.
+    pub(crate) columns: usize,
+    /// Elements of workspace of a thread.
+    pub(crate) workspace_len: usize,
+}
+
+/// Lengths of a thread's buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lengths {
+    pub(super) rows: usize,
+    pub(super) lanes: usize,
+    pub(super) sums: usize,
+    pub(super) buffer: usize,
+}
+
+/// A tile and what a term of all channels takes with it, in half cycles.
+#[derive(Clone, Copy)]
+struct Tile<T: 'static> {
+    kernel: TileKernel<T>,
+    width: usize,
+    cost: f64,
+}
+
+/// A way to run: which roles, with which tile, in what blocks.
+struct Choice<T: 'static, const N: usize> {
+    roles: Roles,
+    tile: Tile<T>,
+    block: [usize; N],
+    items: usize,
+    /// Half cycles of a position for packing one row and one lane, and for the products of all of them.
+    packing: [f64; 2],
+    /// Rows and lanes altogether.
+    sizes: [usize; 2],
+}
+
+impl<T: Element, const N: usize> Schedule<T, N> {
+    pub(crate) fn new(g: &Geometry<N>, isa: Isa) -> Self {
+        let phases = Phases::new(g);
+        let by_windows = Choice::windows(g, isa);
+        let choice = match Choice::phases(g, &phases, isa) {
+            Some(by_phases) if by_phases.cost() <= by_windows.cost() => by_phases,
+            _ => by_windows,
+        };
+        let [rows, lanes] = choice.parts(g);
+        let (coarse, columns) = match choice.roles {
+            Roles::Phases => (rows, lanes * g.num_taps()),
+            Roles::Windows => (lanes, rows),
+        };
+        let Choice { roles, tile, block, items, .. } = choice;
+        let Tile { kernel, width, .. } = tile;
+        let mut schedule =
+            Schedule { roles, phases, kernel, width, block, items, coarse, columns, workspace_len: 0 };
+        let lengths = schedule.lengths(g);
+        let positions = items * block.iter().product::<usize>();
+        // Offsets are integers of up to twice an element's size.
+        schedule.workspace_len = lengths.rows + lengths.lanes + lengths.sums + lengths.buffer + 2 * positions;
+        schedule
+    }
+
+    /// Tiles of sums of one pair of panels.
+    pub(super) fn num_taps(&self, g: &Geometry<N>) -> usize {
+        match self.roles {
+            Roles::Phases => g.num_taps(),
+            Roles::Windows => 1,
+        }
+    }
+
+    pub(super) fn lengths(&self, g: &Geometry<N>) -> Lengths {
+        let positions = self.items * self.block.iter().product::<usize>();
+        let (rows, lanes, entries) = match self.roles {
+            Roles::Phases => {
+                let entries = self.phases.num_slots() * self.items * self.phases.box_len(self.block);
+                (self.coarse, self.columns / g.num_taps(), entries)
+            }
+            Roles::Windows => (self.columns, self.coarse, positions),
+        };
+        let m = self.kernel.rows();
+        let (row_panels, lane_panels) = (rows.div_ceil(m), lanes.div_ceil(self.width));
+        Lengths {
+            rows: row_panels * m * positions,
+            lanes: entries * self.width,
+            sums: row_panels * lane_panels * self.num_taps(g) * m * self.width,
+            buffer: (CHUNK * self.width).max(match self.roles {
+                Roles::Phases => 0,
+                Roles::Windows => m * self.width,
+            }),
+        }
+    }
+}
+
+impl<T: Element, const N: usize> Choice<T, N> {
+    /// `None` if what the taps of a few positions read is too much to pack.
+    fn phases(g: &Geometry<N>, phases: &Phases<N>, isa: Isa) -> Option<Self> {
+        let (coarse, fine, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
+        let tile = Tile::<T>::new(isa, [coarse, fine]);
+        let packed_len = |block: [usize; N]| {
+            phases.box_len(block).saturating_mul(phases.num_slots()).saturating_mul(tile.width)
+        };
+        let mut positions = POSITIONS;
+        let mut block = block_of(positions, g.coarse());
+        while packed_len(block) > PANEL_LEN {
+            positions /= 2;
+            if positions < 16 {
+                return None;
+            }
+            block = block_of(positions, g.coarse());
+        }
+        let items = items(g, block).min((PANEL_LEN / packed_len(block)).max(1));
+        let entries = phases.num_slots() * phases.box_len(block);
+        let entries = entries as f64 / block.iter().product::<usize>() as f64;
+        let per_entry = if g.axes[N - 1].stride == 1 { TRANSPOSED } else { SORTED };
+        let tile = Tile { cost: tile.cost * taps as f64, ..tile };
+        let packing = [TRANSPOSED, entries * per_entry];
+        Some(Choice { roles: Roles::Phases, tile, block, items, packing, sizes: [coarse, fine] })
+    }
+
+    fn windows(g: &Geometry<N>, isa: Isa) -> Self {
+        let sizes = [g.fine_per_group() * g.num_taps(), g.coarse_per_group()];
+        let tile = Tile::new(isa, sizes);
+        let block = block_of(POSITIONS, g.coarse());
+        let neighbours = g.axes[N - 1].taps.min(tile.kernel.rows()) as f64;
+        let packing = [COPIED + WINDOW / neighbours, TRANSPOSED];
+        Choice { roles: Roles::Windows, tile, block, items: items(g, block), packing, sizes }
+    }
+
+    /// Half cycles per position.
+    fn cost(&self) -> f64 {
+        self.cost_of([1, 1])
+    }
+
+    /// Half cycles per position when rows and lanes are cut into so many parts: each part packs what it reads.
+    fn cost_of(&self, parts: [usize; 2]) -> f64 {
+        let [rows, lanes] = [0, 1].map(|side| self.sizes[side] as f64 * self.packing[side]);
+        self.tile.cost + rows * parts[1] as f64 + lanes * parts[0] as f64
+    }
+
+    /// Rows and lanes of a task: those with which packing takes least, once the threads have enough tasks.
+    fn parts(&self, g: &Geometry<N>) -> [usize; 2] {
+        let steps = [self.tile.kernel.rows(), self.tile.width];
+        let taps = match self.roles {
+            Roles::Phases => g.num_taps(),
+            Roles::Windows => 1,
+        };
+        let positions = self.items * self.block.iter().product::<usize>();
+        let part = |side: usize, parts: usize| -> usize {
+            self.sizes[side].div_ceil(parts).next_multiple_of(steps[side])
+        };
+        let mut best = (f64::INFINITY, steps);
+        for row_parts in counts(self.sizes[0].div_ceil(steps[0])) {
+            for lane_parts in counts(self.sizes[1].div_ceil(steps[1])) {
+                let sizes = [part(0, row_parts), part(1, lane_parts)];
+                let least = sizes == steps;
+                let fits = sizes[0] * positions <= ROWS_LEN && sizes[0] * sizes[1] * taps <= SUMS_LEN;
+                if !fits && !least {
+                    continue;
+                }
+                let parts = [0, 1].map(|side| self.sizes[side].div_ceil(sizes[side]));
+                let tasks = g.groups * parts[0] * parts[1];
+                let waiting = if g.multiplications() > SHARED && tasks < TASKS {
+                    (TASKS as f64 / tasks as f64 - 1.0) / 128.0
+                } else {
+                    0.0
+                };
+                let cost = self.cost_of(parts) * (1.0 + waiting);
+                if cost < best.0 {
+                    best = (cost, sizes);
+                }
+            }
+        }
+        best.1
+    }
+}
+
+/// Numbers of parts to consider: 1, 2, 3, 4, 6, 8, 12, ... up to `most`, and that.
+fn counts(most: usize) -> impl Iterator<Item = usize> {
+    let pairs = (0..usize::BITS - 2).map(|power| 1usize << power).take_while(move |&count| count < most);
+    pairs.flat_map(|count| [count, count + count / 2]).filter(move |&count| count < most).chain([most])
+}
+
+/// Items whose positions make a block together.
+fn items<const N: usize>(g: &Geometry<N>, block: [usize; N]) -> usize {
+    let batch = g.batch().max(1);
+    if block != g.coarse() {
+        return 1;
+    }
+    let fitting = (POSITIONS / g.coarse_len()).clamp(1, batch);
+    // In parts as equal as can be.
+    batch.div_ceil(batch.div_ceil(fitting))
+}
+
+impl<T: Element> Tile<T> {
+    /// The tile that takes least time for so many rows and lanes; of equal ones, the largest.
+    fn new(isa: Isa, [rows, lanes]: [usize; 2]) -> Self {
+        let mut best: Option<Tile<T>> = None;
+        for m in 1..=MAX_ROWS.min(rows) {
+            let kernel = tile_kernel::<T>(isa, m)
+                .or_else(|| tile_kernel(Isa::Portable, m))
+                .expect("the baseline has every kernel");
+            for vectors in 1..=kernel.max_vectors() {
+                let width = vectors * kernel.lanes();
+                let line_bytes = width * size_of::<T>();
+                let whole = (lanes / width) as f64 * cycles(m, vectors, line_bytes);
+                let rest = match (lanes % width).div_ceil(kernel.lanes()) {
+                    0 => 0.0,
+                    vectors => cycles(m, vectors, line_bytes),
+                };
+                let cost = rows.div_ceil(m) as f64 * (whole + rest);
+                let larger = |best: &Tile<T>| (m * width) > best.kernel.rows() * best.width;
+                if best.is_none_or(|best| cost < best.cost || (cost == best.cost && larger(&best))) {
+                    best = Some(Tile { kernel, width, cost });
+                }
+            }
+        }
+        best.expect("there is a tile of one row")
+    }
+}
+
+/// Half cycles of a term: two multiply-adds a cycle, or two reads, of which one is that of the offset; or, where there
+/// are few sums, the 4 cycles until a sum can be added to again. Lines of more than 64 bytes have to be read from the
+/// second-level cache, and no tile reaches what it could by one half cycle.
+fn cycles(rows: usize, vectors: usize, line_bytes: usize) -> f64 {
+    let far = line_bytes.div_ceil(64).saturating_sub(1);
+    ((rows * vectors).max(rows + vectors + 1).max(8) + far + 1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_rise_to_the_most() {
+        assert_eq!(counts(1).collect::<Vec<_>>(), [1]);
+        assert_eq!(counts(2).collect::<Vec<_>>(), [1, 1, 2]);
+        assert_eq!(counts(9).collect::<Vec<_>>(), [1, 1, 2, 3, 4, 6, 8, 9]);
+    }
+}
