@@ -1,0 +1,67 @@
+//! The lucid side of every measurement: what one iteration is, for the plain benchmark and beside peers alike.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::time::Instant;
+
+use lucid_conv::Plan;
+use rayon::ThreadPool;
+
+use super::Timed;
+use super::contest::Contender;
+use super::inputs::Inputs;
+use crate::error::Result;
+
+/// A planned layer with its operands.
+pub(super) struct Lucid<'a, const N: usize> {
+    pub(super) plan: &'a Plan<N>,
+    pub(super) inputs: &'a Inputs,
+    pub(super) timed: Timed,
+}
+
+impl<const N: usize> Lucid<'_, N> {
+    /// What is timed: all of a call, with the allocation of the results.
+    pub(super) fn iteration(&self) -> Result<()> {
+        let Inputs { x, w, b, dy } = self.inputs;
+        black_box(self.plan.convolve(x.view(), w.view(), b.as_ref().map(|b| b.view()))?);
+        if self.timed == Timed::Train {
+            black_box(self.plan.gradients(x.view(), w.view(), dy.view())?);
+        }
+        Ok(())
+    }
+
+    /// What an iteration computes, in row-major order under `y`, and `dx`, `dw` and `db`.
+    pub(super) fn results(&self) -> Result<BTreeMap<&'static str, Vec<f32>>> {
+        let Inputs { x, w, b, dy } = self.inputs;
+        let y = self.plan.convolve(x.view(), w.view(), b.as_ref().map(|b| b.view()))?;
+        let mut results = BTreeMap::from([("y", y.iter().copied().collect())]);
+        if self.timed == Timed::Train {
+            let gradients = self.plan.gradients(x.view(), w.view(), dy.view())?;
+            results.insert("dx", gradients.dx.iter().copied().collect());
+            results.insert("dw", gradients.dw.iter().copied().collect());
+            if b.is_some() {
+                results.insert("db", gradients.db.to_vec());
+            }
+        }
+        Ok(results)
+    }
+}
+
+/// Lucid on the threads of a pool.
+pub(super) struct InPool<'a, const N: usize> {
+    pub(super) lucid: Lucid<'a, N>,
+    pub(super) pool: &'a ThreadPool,
+}
+
+impl<const N: usize> Contender for InPool<'_, N> {
+    fn sample(&mut self, iterations: u32) -> Result<f64> {
+        let lucid = &self.lucid;
+        self.pool.install(|| {
+            let start = Instant::now();
+            for _ in 0..iterations {
+                lucid.iteration()?;
+            }
+            Ok(start.elapsed().as_secs_f64() / f64::from(iterations))
+        })
+    }
+}
