@@ -71,13 +71,13 @@ fn draw(summary: &Summary<'_>, text: &mut String) -> Result<(), String> {
         summary.pass.name(),
         summary.threads
     );
-    area.draw(&Text::new(title, (WIDTH / 2, 16), anchored(15, HPos::Center))).map_err(failed)?;
+    area.draw(&Text::new(title, (WIDTH / 2, 16), anchored(18, HPos::Center))).map_err(failed)?;
     let scale = Scale::of(rows.iter().map(|(_, ratio)| *ratio));
     for mark in MARKS.into_iter().filter(|mark| (scale.low..=scale.high).contains(&mark.ln())) {
         let x = scale.x(mark);
         let color = if mark == 1.0 { BLACK } else { GRID };
         area.draw(&PathElement::new([(x, TOP - 6), (x, height - BOTTOM)], color)).map_err(failed)?;
-        area.draw(&Text::new(mark.to_string(), (x, TOP - 16), anchored(12, HPos::Center))).map_err(failed)?;
+        area.draw(&Text::new(mark.to_string(), (x, TOP - 16), anchored(15, HPos::Center))).map_err(failed)?;
     }
     for (index, (row, ratio)) in (0..).zip(&rows) {
         let y = TOP + ROW_HEIGHT * index + ROW_HEIGHT / 2;
@@ -85,11 +85,11 @@ fn draw(summary: &Summary<'_>, text: &mut String) -> Result<(), String> {
         let color = if *ratio < 1.0 { SLOWER } else { FASTER };
         let corners = [(from, y - BAR_HEIGHT / 2), (to, y + BAR_HEIGHT / 2)];
         area.draw(&Rectangle::new(corners, color.filled())).map_err(failed)?;
-        area.draw(&Text::new(row.layer.clone(), (NAMES_WIDTH - 8, y), anchored(12, HPos::Right)))
+        area.draw(&Text::new(row.layer.clone(), (NAMES_WIDTH - 8, y), anchored(15, HPos::Right)))
             .map_err(failed)?;
         let peer = row.fastest().map_or("", |(name, _)| name);
         let label = format!("{ratio:.2} {peer}");
-        area.draw(&Text::new(label, (WIDTH - RATIOS_WIDTH + 8, y), anchored(12, HPos::Left)))
+        area.draw(&Text::new(label, (WIDTH - RATIOS_WIDTH + 8, y), anchored(15, HPos::Left)))
             .map_err(failed)?;
     }
     area.present().map_err(failed)

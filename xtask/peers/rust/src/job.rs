@@ -109,7 +109,8 @@ impl Arrays {
         let file = |name: &str, shape: &[usize]| -> Result<Option<Vec<f32>>, String> {
             files.get(name).map(|path| read(path, shape.iter().product())).transpose()
         };
-        let needed = |array: Option<_>, name: &str| array.ok_or_else(|| format!("there is no file of {name}"));
+        let needed =
+            |array: Option<_>, name: &str| array.ok_or_else(|| format!("there is no file of {name}"));
         Ok(Arrays {
             x: needed(file("x", &layer.x_shape())?, "x")?,
             w: needed(file("w", &layer.w_shape())?, "w")?,

@@ -129,7 +129,8 @@ fn answer(peer: &dyn Peer, line: &str, ready: &mut Option<Box<dyn Iteration>>) -
             let mut files = BTreeMap::new();
             for (name, result) in iteration.results()? {
                 let path = folder.join(format!("{}.{name}.f32", peer.name()));
-                write(&path, &result).map_err(|error| Reason::Failed(format!("{}: {error}", path.display())))?;
+                write(&path, &result)
+                    .map_err(|error| Reason::Failed(format!("{}: {error}", path.display())))?;
                 files.insert(name, path);
             }
             *ready = Some(iteration);

@@ -134,7 +134,7 @@ impl<const D: usize, const N: usize> Iteration for Prepared<D, N> {
 }
 
 fn numbers<const R: usize>(tensor: Tensor<R>) -> Result<Vec<f32>, Reason> {
-    tensor.into_data().into_vec::<f32>().map_err(|error| Reason::Failed(format!("{error:?}")))
+    tensor.into_data().try_into_vec::<f32>().map_err(|error| Reason::Failed(format!("{error:?}")))
 }
 
 fn main() -> std::io::Result<()> {
