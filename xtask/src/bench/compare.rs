@@ -67,6 +67,7 @@ pub(super) fn compare(setting: &Setting<'_>) -> Result<Record> {
                     budget: setting.budget,
                     pool: &pool,
                     models: models.as_mut(),
+                    python: setting.python,
                     peers: &mut peers,
                 };
                 let row = match layer.op.rank() {
@@ -107,6 +108,7 @@ struct Comparison<'a> {
     budget: Duration,
     pool: &'a ThreadPool,
     models: Option<&'a mut ModelMaker>,
+    python: &'a Path,
     peers: &'a mut [Peer],
 }
 
@@ -194,7 +196,12 @@ impl Comparison<'_> {
         };
         let mut outcomes = BTreeMap::new();
         for peer in self.peers.iter_mut() {
-            let outcome = match peer.prepare(&job)? {
+            let prepared = peer.prepare(&job).or_else(|error| {
+                // A library that crashes on one layer shall not take the others' rows along.
+                *peer = start(peer.library(), self.python, threads)?;
+                Ok::<_, Error>(Prepared::Failed(error.to_string()))
+            })?;
+            let outcome = match prepared {
                 Prepared::Ready(files) => {
                     lengths.check(expected, &read_all(&files)?).err().map(Outcome::Differs)
                 }

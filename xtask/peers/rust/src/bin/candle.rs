@@ -1,9 +1,9 @@
-//! candle-core: its CPU device, forward only (its gradients of transposed convolutions are not offered for groups, and
-//! it trains on other backends).
+//! candle-core on its CPU device, forward only. The bias is added after, which is what candle-nn's modules do.
+
+use std::hint::black_box;
 
 use candle_core::{Device, Tensor};
 use lucid_peers::{Iteration, Job, Pass, Peer, Reason, Results, serve, version_of};
-use std::hint::black_box;
 
 struct Candle;
 

@@ -31,6 +31,9 @@ impl Peer for Rten {
     }
 
     fn prepare(&self, job: Job) -> Result<Box<dyn Iteration>, Reason> {
+        if job.layer.kernel.len() > 2 {
+            return Err(Reason::Unsupported("its convolutions have one or two spatial axes".into()));
+        }
         let path = job.onnx.ok_or_else(|| Reason::Failed("there is no ONNX model of the layer".into()))?;
         let mut options = ModelOptions::with_all_ops();
         options.prepack_weights(true);
