@@ -39,6 +39,22 @@ pub(crate) enum Error {
     #[error("`{command}`: {reason}")]
     Command { command: String, reason: String },
 
+    /// A peer that can't be started, ended, or doesn't speak the protocol.
+    #[error("peer {name}: {reason}")]
+    Peer { name: String, reason: String },
+
+    /// Peers whose numbers are not lucid's.
+    #[error("{num} result(s) of {peers} differ from lucid's: `cargo xtask verify` tells who is wrong")]
+    Disagreement { num: usize, peers: String },
+
+    /// A number of threads that only makes sense with peers.
+    #[error("--threads {given} is refused: without --peers, accepted is one number")]
+    ThreadList { given: String },
+
+    /// A record that can't be rendered.
+    #[error("record {}: {reason}", path.display())]
+    Record { path: PathBuf, reason: String },
+
     /// Something that is always so, by a file format or by what ran before, was not so.
     #[error("{what}: {reason}")]
     Unexpected { what: String, reason: String },
@@ -64,6 +80,12 @@ pub(crate) enum Error {
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// For `map_err` on what was said to a peer.
+    pub(crate) fn peer(name: &str) -> impl FnOnce(String) -> Error {
+        let name = name.to_owned();
+        move |reason| Error::Peer { name, reason }
+    }
+
     /// For `map_err` on an operation with `path`.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();

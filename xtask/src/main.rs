@@ -9,6 +9,7 @@ mod codegen;
 mod convolution;
 mod error;
 mod files;
+mod peers;
 mod tidy;
 mod verify;
 
@@ -23,7 +24,8 @@ use crate::error::{Error, Result};
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 enum Task {
     Verify(verify::Args),
-    Bench(bench::Args),
+    Bench(Box<bench::Args>),
+    Peers(peers::Args),
     Codegen(codegen::Args),
     Tidy(tidy::Args),
     Ci(ci::Args),
@@ -45,6 +47,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Verify(args) => verify::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Peers(args) => peers::run(&args),
         Task::Codegen(args) => codegen::run(&args),
         Task::Tidy(args) => tidy::run(&args),
         Task::Ci(args) => ci::run(&args),

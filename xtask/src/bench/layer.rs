@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::convolution::{Convolution, per_axis};
 use crate::error::{Error, Result};
+use crate::peers::LayerRequest;
 
 /// A layer of a model, with the size of what it is applied to.
 #[derive(Clone, Debug)]
@@ -122,6 +123,30 @@ impl Layer {
             [self.table.batch, channels.input].into_iter().chain(per_axis::<N>("input", input)?).collect();
         Ok(options.resolve(Shapes { x: &x, w: &w })?)
     }
+
+    /// The layer as a peer is told of it; `N` is its rank.
+    ///
+    /// # Errors
+    /// As [`geometry`](Self::geometry).
+    pub(crate) fn request<const N: usize>(&self) -> Result<LayerRequest> {
+        let table = self.table.clone();
+        Ok(LayerRequest {
+            name: table.name,
+            op: table.op,
+            batch: table.batch,
+            in_channels: table.in_channels,
+            out_channels: table.out_channels,
+            groups: table.groups,
+            input: table.input,
+            output: self.geometry::<N>()?.y_shape()[2..].to_vec(),
+            kernel: table.kernel,
+            stride: table.stride.unwrap_or_else(|| vec![1; N]),
+            padding: table.padding.unwrap_or_else(|| vec![0; N]),
+            output_padding: table.output_padding.unwrap_or_else(|| vec![0; N]),
+            dilation: table.dilation.unwrap_or_else(|| vec![1; N]),
+            bias: table.bias,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +172,8 @@ mod tests {
         let geometry = layers[0].geometry::<1>().unwrap();
         assert_eq!((geometry.x_shape(), geometry.y_shape()), (vec![1, 4, 5], vec![1, 2, 7]));
         assert!(layers[0].has_bias);
+        let request = layers[0].request::<1>().unwrap();
+        assert_eq!((request.output, request.stride, request.padding), (vec![7], vec![1], vec![0]));
     }
 
     #[test]

@@ -3,18 +3,15 @@
 //!
 //! The least time per iteration is what the code takes; the median tells how quiet the machine was meanwhile.
 
-use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use lucid_conv::{Algorithm, Geometry, Pass, Plan};
 use lucid_kernels::{Isa, fma_peak};
-use ndarray::{Array1, ArrayD};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use rayon::ThreadPool;
 
+use super::inputs::Inputs;
+use super::lucid::Lucid;
 use super::{Layer, Timed};
 use crate::convolution::{Passes, with_algorithm};
 use crate::error::Result;
@@ -22,7 +19,7 @@ use crate::error::Result;
 /// A sample lasts at least about this long.
 const SAMPLE: Duration = Duration::from_millis(5);
 /// A median of fewer samples says little.
-const MIN_SAMPLES: usize = 5;
+pub(super) const MIN_SAMPLES: usize = 5;
 /// Measurements of the peak, a few tens of milliseconds each.
 const PEAK_ROUNDS: usize = 16;
 /// How long a layer runs before it is timed, as a share of the budget.
@@ -107,7 +104,7 @@ fn of_rank<const N: usize>(layer: &Layer, setting: &Setting, pool: &ThreadPool) 
 }
 
 /// The passes that are timed: of y, or of y, dx and dw.
-fn passes<const N: usize>(geometry: &Geometry<N>, timed: Timed) -> Vec<Pass> {
+pub(super) fn passes<const N: usize>(geometry: &Geometry<N>, timed: Timed) -> Vec<Pass> {
     let Passes { y, dx, dw } = Passes::of(geometry.kind());
     match timed {
         Timed::Forward => vec![y],
@@ -116,20 +113,9 @@ fn passes<const N: usize>(geometry: &Geometry<N>, timed: Timed) -> Vec<Pass> {
 }
 
 fn time_plan<const N: usize>(plan: &Plan<N>, has_bias: bool, setting: &Setting) -> Result<Timing> {
-    let geometry = plan.geometry();
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut array =
-        |shape: Vec<usize>| ArrayD::<f32>::from_shape_simple_fn(shape, || rng.random_range(-1.0..1.0));
-    let (x, w, dy) = (array(geometry.x_shape()), array(geometry.weight_shape()), array(geometry.y_shape()));
-    let num_outputs = dy.shape()[1];
-    let b = has_bias.then(|| Array1::from_shape_simple_fn(num_outputs, || rng.random_range(-1.0..1.0)));
-    time(setting.budget, || {
-        black_box(plan.convolve(x.view(), w.view(), b.as_ref().map(|b| b.view()))?);
-        if setting.timed == Timed::Train {
-            black_box(plan.gradients(x.view(), w.view(), dy.view())?);
-        }
-        Ok(())
-    })
+    let inputs = Inputs::random(plan.geometry(), has_bias);
+    let lucid = Lucid::new(plan, &inputs, setting.timed)?;
+    time(setting.budget, || lucid.iteration())
 }
 
 /// Warms up, then takes samples until `budget` is spent.
@@ -157,7 +143,7 @@ fn time(budget: Duration, mut iteration: impl FnMut() -> Result<()>) -> Result<T
 }
 
 /// Iterations that fill a sample, at `seconds` each.
-fn iterations(seconds: f64) -> u32 {
+pub(super) fn iterations(seconds: f64) -> u32 {
     // From a float, `as` saturates: at the largest count for 0 seconds.
     ((SAMPLE.as_secs_f64() / seconds).ceil() as u32).max(1)
 }

@@ -2,10 +2,21 @@
 //!
 //! Times alone only say which of two programs is quicker. Next to each stands the share of the multiply-add peak that
 //! this machine reached a moment before on as many threads, so that a slow layer shows itself without a competitor.
+//! With `--peers` the competitors run too, and what comes out is a record for [`markdown`] to render.
 
+mod agreement;
+mod compare;
+mod contest;
+mod inputs;
 mod layer;
+mod lucid;
+mod markdown;
 mod measure;
+mod plot;
+mod record;
 mod report;
+mod summary;
+mod table;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -14,10 +25,11 @@ use std::time::Duration;
 use clap::ValueEnum;
 use lucid_conv::Algorithm;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::peers::{Library, default_python};
 
 use layer::Layer;
 use measure::{Outcome, Setting};
@@ -40,22 +52,32 @@ pub(crate) struct Args {
     /// What to time [default: both]
     #[arg(long, value_enum)]
     pass: Option<Timed>,
-    /// Number of threads [default: one per core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
-    /// Use this algorithm for every pass that it computes: im2col, col2im, polyphase, depthwise or direct [default: the planner's choice]
+    /// Number of threads; with --peers several, with commas between [default: one per core]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Vec<u16>,
+    /// Use this algorithm for every pass that it computes: im2col, col2im, polyphase, minimal, depthwise or direct [default: the planner's choice]
     #[arg(long, value_name = "NAME")]
     algorithm: Option<Algorithm>,
     /// Seconds of samples per layer and pass; there are at least 5 samples however long they take
     #[arg(long, default_value = "0.4", value_parser = seconds)]
     seconds: Duration,
-    /// Also write the rows to this file, as a JSON array
+    /// Also write the rows to this file, as a JSON array; with --peers the record, instead of to docs/benchmarks
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Compare with these libraries, a sample of each in turn: torch, onnxruntime, candle, burn, rten and tract, with
+    /// commas between. `cargo xtask peers setup` makes them available. The record of all layers goes to docs/benchmarks
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "algorithm")]
+    peers: Vec<Library>,
+    /// Python with torch, onnxruntime and onnx [default: the one of target/peers/venv]
+    #[arg(long, value_name = "FILE", env = "LUCID_PEERS_PYTHON", requires = "peers")]
+    python: Option<PathBuf>,
+    /// Measure nothing: render a record as the page docs/benchmarks.md with its plots [default: the newest record]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["peers", "json"])]
+    report: Option<Option<PathBuf>>,
 }
 
 /// What is timed for a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Timed {
     /// The output
@@ -95,16 +117,24 @@ impl Args {
             layers: None,
             filter: "seed.decoder".into(),
             pass: None,
-            threads: None,
+            threads: Vec::new(),
             algorithm: None,
             seconds: Duration::from_millis(50),
             json: Some(json),
+            peers: Vec::new(),
+            python: None,
+            report: None,
         }
     }
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if let Some(record) = &args.report {
+        let record = record.clone().map_or_else(record::newest, Ok)?;
+        println!("{}", markdown::render(&record)?.display());
+        return Ok(());
+    }
     let path = args.layers.clone().unwrap_or_else(|| files::root().join("xtask/layers.toml"));
     let mut layers = Layer::read(&path)?;
     let names: Vec<_> = layers.iter().map(|layer| layer.name.clone()).collect();
@@ -112,16 +142,28 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if layers.is_empty() {
         return Err(Error::NoLayer { filter: args.filter.clone(), names: names.join(", ") });
     }
-    let pool = pool(args.threads)?;
-    let peak = measure::peak(&pool);
     let timed = args.pass.map_or(Timed::ALL.to_vec(), |pass| vec![pass]);
+    if args.peers.is_empty() { measure(args, &layers, &timed) } else { compare(args, &layers, &timed) }
+}
 
+/// Times lucid alone.
+fn measure(args: &Args, layers: &[Layer], timed: &[Timed]) -> Result<()> {
+    let threads = match args.threads[..] {
+        [] => None,
+        [threads] => Some(threads),
+        _ => {
+            let given: Vec<_> = args.threads.iter().map(u16::to_string).collect();
+            return Err(Error::ThreadList { given: given.join(",") });
+        }
+    };
+    let pool = pool(threads)?;
+    let peak = measure::peak(&pool);
     let mut out = io::stdout().lock();
     let name_len = layers.iter().map(|layer| layer.name.len()).max().unwrap_or_default();
     let mut report =
         Report::new(&mut out, name_len, &Header { num_threads: pool.current_num_threads(), peak })?;
-    for layer in &layers {
-        for &timed in &timed {
+    for layer in layers {
+        for &timed in timed {
             let setting = Setting { timed, algorithm: args.algorithm, budget: args.seconds };
             match measure::layer(layer, &setting, &pool)? {
                 Outcome::Measured(measurement) => report.measured(layer, timed, &measurement)?,
@@ -135,6 +177,33 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         files::write(path, &report::to_json(&rows)?)?;
     }
     Ok(())
+}
+
+/// Times lucid and peers in turn, and keeps the record.
+fn compare(args: &Args, layers: &[Layer], timed: &[Timed]) -> Result<()> {
+    let mut libraries = args.peers.clone();
+    libraries.sort_unstable();
+    libraries.dedup();
+    let python = args.python.clone().unwrap_or_else(default_python);
+    let record = compare::compare(&compare::Setting {
+        layers,
+        passes: timed,
+        threads: &args.threads,
+        libraries: &libraries,
+        python: &python,
+        budget: args.seconds,
+    })?;
+    // Part of the layers would take the place of a whole record of the same day.
+    let is_whole = args.filter.is_empty() && args.layers.is_none() && args.pass.is_none();
+    let path = args.json.clone().or_else(|| is_whole.then(|| record.usual_path()));
+    match path {
+        Some(path) => {
+            record.write(&path)?;
+            println!("record: {}", path.display());
+        }
+        None => println!("no record: --json FILE keeps one of some layers or one pass"),
+    }
+    compare::check_agreement(&record)
 }
 
 fn pool(threads: Option<u16>) -> Result<ThreadPool> {
@@ -165,17 +234,41 @@ mod tests {
     fn options_are_read_and_mistakes_are_named() {
         let args = parse("bench --pass train --algorithm col2im --threads 2 --seconds 0.5").unwrap();
         assert_eq!((args.pass, args.algorithm), (Some(Timed::Train), Some(Algorithm::Col2im)));
-        assert_eq!((args.threads, args.seconds), (Some(2), Duration::from_millis(500)));
+        assert_eq!((args.threads, args.seconds), (vec![2], Duration::from_millis(500)));
+        let args = parse("bench --peers torch,tract --threads 1,2 --python some/python").unwrap();
+        assert_eq!((args.peers, args.threads), (vec![Library::Torch, Library::Tract], vec![1, 2]));
+        assert_eq!(parse("bench --report").unwrap().report, Some(None));
+        assert_eq!(parse("bench --report a.json").unwrap().report, Some(Some("a.json".into())));
         for (line, said) in [
-            ("bench --algorithm fft", "im2col, col2im, polyphase, depthwise, direct"),
+            ("bench --algorithm fft", "im2col, col2im, polyphase, minimal, depthwise, direct"),
             ("bench --seconds=-1", "a number of seconds, 0 or more"),
             ("bench --seconds nan", "a number of seconds, 0 or more"),
             ("bench --threads 0", "--threads"),
+            ("bench --peers pytorch", "torch, onnxruntime, candle, burn, rten, tract"),
+            ("bench --peers torch --report", "--report"),
             ("bench --pass both", "forward, train"),
         ] {
             let error = parse(line).err().unwrap();
             assert!(error.contains(said), "{error}");
         }
+    }
+
+    #[test]
+    fn several_numbers_of_threads_need_peers() {
+        let error =
+            run(&Args { threads: vec![1, 2], ..Args::smoke("unused".into()) }).unwrap_err().to_string();
+        assert!(error.contains("--threads 1,2 is refused"), "{error}");
+    }
+
+    #[test]
+    fn a_peer_that_is_not_set_up_is_an_error_with_the_way_out() {
+        let args = Args {
+            peers: vec![Library::Torch],
+            python: Some("no/python".into()),
+            ..Args::smoke("unused".into())
+        };
+        let error = run(&args).unwrap_err().to_string();
+        assert!(error.contains("peer torch") && error.contains("cargo xtask peers setup"), "{error}");
     }
 
     #[test]

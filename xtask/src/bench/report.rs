@@ -143,12 +143,12 @@ pub(super) fn to_json(rows: &[Row]) -> Result<String> {
     Ok(text + "\n")
 }
 
-fn geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(super) fn geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (num, sum) = values.fold((0_u32, 0.0), |(num, sum), value| (num + 1, sum + value.ln()));
     (num > 0).then(|| (sum / f64::from(num)).exp())
 }
 
-fn cpu_model() -> String {
+pub(super) fn cpu_model() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())

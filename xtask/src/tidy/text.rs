@@ -10,12 +10,13 @@ const MACHINE_FOLDERS: [&str; 5] = ["work", "tmp", "home", "root", "Users"];
 /// Hosts of package registries, with the dot left out.
 const REGISTRIES: [[&str; 2]; 5] =
     [["crates", "io"], ["pypi", "org"], ["pythonhosted", "org"], ["npmjs", "org"], ["npmjs", "com"]];
-/// Where every entry of a lock file has to come from, between the scheme and the end.
+/// Every entry of one has to come from the default registry.
 const LOCK_FILE: &str = "Cargo.lock";
 
 pub(super) fn check(file: &TextFile) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |index: usize, what: &str| findings.push(Finding::new(&file.path, index + 1, what));
+    let is_lock_file = file.path.rsplit('/').next() == Some(LOCK_FILE);
     let registries = REGISTRIES.map(|name| name.join("."));
     let mut is_test = file.path.split('/').any(|folder| folder == "tests");
     for (index, line) in file.text.lines().enumerate() {
@@ -27,7 +28,7 @@ pub(super) fn check(file: &TextFile) -> Vec<Finding> {
                 &format!("`{path}` is a path of one machine: take it from the caller, or make it relative"),
             );
         }
-        if file.path == LOCK_FILE {
+        if is_lock_file {
             if line.starts_with("source = ") && !is_usual_source(line, &registries[0]) {
                 find(
                     index,
@@ -84,7 +85,10 @@ mod tests {
         let usual =
             format!("source = \"registry+https://github.com/rust-lang/{}-index\"\n", REGISTRIES[0].join("."));
         assert_eq!(
-            lines(LOCK_FILE, &format!("{usual}source = \"registry+https://mirror.example/index\"\n")),
+            lines(
+                "xtask/peers/rust/Cargo.lock",
+                &format!("{usual}source = \"registry+https://mirror.example/index\"\n")
+            ),
             [2]
         );
     }

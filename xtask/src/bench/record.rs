@@ -1,0 +1,248 @@
+//! What a comparison measured, as a file that is kept: `docs/benchmarks/<date>-<cpu>.json`.
+//!
+//! Only what was measured is in it; ratios and means are made of it as it is rendered, so that a better summary needs
+//! no new measurement.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lucid_kernels::Isa;
+use serde::{Deserialize, Serialize};
+
+use super::Timed;
+use super::measure::Timing;
+use super::report::cpu_model;
+use crate::error::{Error, Result};
+use crate::files;
+
+/// A comparison on one machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// Year, month and day, in UTC.
+    pub(super) date: String,
+    pub(super) cpu: String,
+    /// The instruction set that lucid chose.
+    pub(super) isa: String,
+    /// Lucid's commit; with `-dirty` when files differed from it.
+    pub(super) lucid: String,
+    pub(super) peaks: Vec<Peak>,
+    /// Versions by name.
+    pub(super) peers: BTreeMap<String, String>,
+    pub(super) rows: Vec<Row>,
+}
+
+/// The multiply-adds that so many threads reach together.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Peak {
+    pub(super) threads: usize,
+    /// Float32, two operations each, in 1e9 per second.
+    pub(super) gflops: f64,
+}
+
+/// A layer in one pass on so many threads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Row {
+    pub(super) layer: String,
+    pub(super) op: String,
+    pub(super) pass: Timed,
+    pub(super) threads: usize,
+    /// Of the plain definition, in all products of the pass.
+    pub(super) multiplications: f64,
+    /// Of y, or of y, dx and dw with a plus between.
+    pub(super) algorithm: String,
+    pub(super) lucid: Times,
+    pub(super) peers: BTreeMap<String, Outcome>,
+}
+
+/// Milliseconds per iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Times {
+    pub(super) ms_min: f64,
+    pub(super) ms_median: f64,
+}
+
+/// What a peer made of a row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Outcome {
+    Measured(Times),
+    /// The library doesn't offer it, with the reason.
+    Unsupported(String),
+    /// The library should have done it, with the reason.
+    Failed(String),
+    /// The library computed something else than lucid; with the worst element.
+    Differs(String),
+}
+
+impl Row {
+    /// The peer with the least time, and that time over lucid's: above 1 lucid is faster.
+    pub(super) fn fastest(&self) -> Option<(&str, f64)> {
+        let measured = self.peers.iter().filter_map(|(name, outcome)| match outcome {
+            Outcome::Measured(times) => Some((name.as_str(), times.ms_min / self.lucid.ms_min)),
+            _ => None,
+        });
+        measured.min_by(|a, b| a.1.total_cmp(&b.1))
+    }
+}
+
+impl From<Timing> for Times {
+    fn from(timing: Timing) -> Self {
+        Times { ms_min: timing.min.as_secs_f64() * 1e3, ms_median: timing.median.as_secs_f64() * 1e3 }
+    }
+}
+
+impl Record {
+    /// One without rows, of this machine and today.
+    pub(super) fn new() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Record {
+            date: date(since.as_secs() / (24 * 60 * 60)),
+            cpu: cpu_model(),
+            isa: Isa::best().to_string(),
+            lucid: commit().unwrap_or_else(|| "unknown".into()),
+            peaks: Vec::new(),
+            peers: BTreeMap::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Where it belongs in the repository.
+    pub(super) fn usual_path(&self) -> PathBuf {
+        folder().join(format!("{}-{}.json", self.date, slug(&self.cpu)))
+    }
+
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self);
+        let text =
+            text.map_err(|error| Error::Record { path: path.to_owned(), reason: error.to_string() })?;
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        }
+        files::write(path, &(text + "\n"))
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(Error::io(path))?;
+        serde_json::from_str(&text)
+            .map_err(|error| Error::Record { path: path.to_owned(), reason: error.to_string() })
+    }
+}
+
+/// Where records are kept.
+fn folder() -> PathBuf {
+    files::root().join("docs/benchmarks")
+}
+
+/// The record with the latest date in its name.
+///
+/// # Errors
+/// [`Error::Record`] when there is none.
+pub(super) fn newest() -> Result<PathBuf> {
+    let folder = folder();
+    // A folder that isn't there has no records either.
+    let paths = fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let newest = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json")).max();
+    newest.ok_or_else(|| Error::Record {
+        path: folder,
+        reason: "there is none: `cargo xtask bench --peers LIST` makes one".into(),
+    })
+}
+
+/// The day that is so many after 1970-01-01.
+///
+/// Years begin with March here, so that the leap day is the last one: 400 of them have 146097 days, and month m of a
+/// year begins with day (153 m + 2) / 5. Howard Hinnant, chrono-compatible low-level date algorithms.
+fn date(days: u64) -> String {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    format!("{:04}-{month:02}-{day:02}", era * 400 + year_of_era + carry)
+}
+
+/// Lower-case words with hyphens between, as a file name.
+fn slug(text: &str) -> String {
+    let words = text.split(|char: char| !char.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-").to_ascii_lowercase()
+}
+
+fn commit() -> Option<String> {
+    let git =
+        Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(files::root()).output();
+    let git = git.ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(git.stdout).ok()?.trim().to_owned())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::bench) fn row(layer: &str, lucid: f64, peers: &[(&str, Outcome)]) -> Row {
+        Row {
+            layer: layer.into(),
+            op: "conv_transpose1d".into(),
+            pass: Timed::Forward,
+            threads: 1,
+            multiplications: 1e6,
+            algorithm: "polyphase".into(),
+            lucid: Times { ms_min: lucid, ms_median: lucid * 1.5 },
+            peers: peers.iter().map(|(name, outcome)| (String::from(*name), outcome.clone())).collect(),
+        }
+    }
+
+    pub(in crate::bench) fn took(ms_min: f64) -> Outcome {
+        Outcome::Measured(Times { ms_min, ms_median: ms_min * 2.0 })
+    }
+
+    /// Two layers beside two peers: lucid twice as fast on the first, half as fast on the second.
+    pub(in crate::bench) fn record() -> Record {
+        let none = Outcome::Unsupported("no groups".into());
+        Record {
+            date: "2026-01-02".into(),
+            cpu: "A <CPU>".into(),
+            isa: "avx2".into(),
+            lucid: "abc1234".into(),
+            peaks: vec![Peak { threads: 1, gflops: 100.0 }],
+            peers: BTreeMap::from([("burn".into(), "0.1".into()), ("torch".into(), "2.0".into())]),
+            rows: vec![
+                row("first", 1.0, &[("burn", took(3.0)), ("torch", took(2.0))]),
+                row("second", 4.0, &[("burn", none), ("torch", took(2.0))]),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/a.json");
+        record().write(&path).unwrap();
+        assert_eq!(Record::read(&path).unwrap(), record());
+        fs::write(&path, "{}").unwrap();
+        assert!(Record::read(&path).unwrap_err().to_string().contains("a.json"));
+    }
+
+    #[test]
+    fn the_ratio_is_that_of_the_fastest_peer_that_was_measured() {
+        let fastest: Vec<_> = record().rows.iter().map(|row| row.fastest().map(|(_, r)| r)).collect();
+        assert_eq!(fastest, [Some(2.0), Some(0.5)]);
+        assert_eq!(row("alone", 1.0, &[("burn", Outcome::Differs("y".into()))]).fastest(), None);
+    }
+
+    #[test]
+    fn days_become_dates() {
+        let dates = [0, 59, 11_016, 19_782, 20_819].map(date);
+        assert_eq!(dates, ["1970-01-01", "1970-03-01", "2000-02-29", "2024-02-29", "2027-01-01"]);
+    }
+
+    #[test]
+    fn a_file_is_named_by_date_and_processor() {
+        assert_eq!(slug("AMD EPYC (7R13), 2.6 GHz"), "amd-epyc-7r13-2-6-ghz");
+        assert!(record().usual_path().ends_with("docs/benchmarks/2026-01-02-a-cpu.json"));
+    }
+}
