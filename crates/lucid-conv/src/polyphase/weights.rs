@@ -5,7 +5,6 @@ use std::ops::Range;
 use lucid_kernels::{Element, TileKernel};
 
 use super::form::{Class, Factor, Form, Term};
-use crate::runs::multi_indices;
 
 /// One sum of a class, with the kernel of its panels.
 pub(crate) struct Panels<'a, T: 'static, const N: usize> {
@@ -55,40 +54,103 @@ impl<'a, T: Element, const N: usize> Panels<'a, T, N> {
         if term_len == 0 {
             return;
         }
-        let factors: Vec<Factor> = (0..self.num_panels(channels.len()))
-            .flat_map(|panel| {
-                let channels = &channels;
-                multi_indices([num_terms, m]).map(move |[term, m_]| {
-                    let row = (panel * m + m_).min(num_rows - 1);
-                    let (channel, phase) = (channels.start + row / num_phases, row % num_phases);
-                    self.class.phases[phase].factors[self.sum][term].after(channel * strides.result)
-                })
-            })
-            .collect();
+        let taps = TermTaps::of(self, channels, (strides.result, self.num_panels(num_rows / num_phases)));
         let weight = &weight[group * strides.group..][..strides.group];
-        let half = T::one() / (T::one() + T::one());
-        let pack = |term: &mut [T], factors: &[Factor], source: usize| {
-            let w = &weight[source * strides.source..];
-            for (packed, factor) in term.iter_mut().zip(factors) {
-                *packed = match *factor {
-                    Factor::Tap(a) => w[a],
-                    Factor::Sum([a, b]) => w[a] + w[b],
-                    Factor::HalfSum([a, b, c]) => (w[a] + w[b] + w[c]) * half,
-                    Factor::HalfAlternating([a, b, c]) => (w[a] - w[b] + w[c]) * half,
-                };
-            }
-        };
+        let sources = 0..form.source_channels;
         if strides.source > strides.result {
-            // The rows of one source are neighbours, and its successor may be pages away.
-            for source in 0..form.source_channels {
-                for (panel, factors) in panels.chunks_mut(self.panel_len).zip(factors.chunks(term_len)) {
-                    pack(&mut panel[source * term_len..][..term_len], factors, source);
+            // The rows of one source are neighbours, and its successor may be pages away: some sources at a time keep
+            // what they share with the next panel in the first-level cache.
+            for start in sources.clone().step_by(SOURCES) {
+                let block = start..(start + SOURCES).min(sources.end);
+                for (panel, taps) in panels.chunks_mut(self.panel_len).zip(taps.chunks(num_terms)) {
+                    for source in block.clone() {
+                        pack_terms(
+                            taps,
+                            &weight[source * strides.source..],
+                            &mut panel[source * term_len..],
+                            m,
+                        );
+                    }
                 }
             }
         } else {
-            for (panel, factors) in panels.chunks_mut(self.panel_len).zip(factors.chunks(term_len)) {
-                for (source, term) in panel.chunks_mut(term_len).enumerate() {
-                    pack(term, factors, source);
+            for (panel, taps) in panels.chunks_mut(self.panel_len).zip(taps.chunks(num_terms)) {
+                for source in sources.clone() {
+                    pack_terms(taps, &weight[source * strides.source..], &mut panel[source * term_len..], m);
+                }
+            }
+        }
+    }
+}
+
+/// Sources that are packed into one panel before the next.
+const SOURCES: usize = 16;
+
+/// Where the taps of one term are within the weight, for each row of a panel.
+enum TermTaps {
+    Tap(Vec<usize>),
+    Sum([Vec<usize>; 2]),
+    HalfSum([Vec<usize>; 3]),
+    HalfAlternating([Vec<usize>; 3]),
+}
+
+impl TermTaps {
+    /// Those of every panel, term by term.
+    fn of<T: Element, const N: usize>(
+        panels: &Panels<'_, T, N>,
+        channels: Range<usize>,
+        (stride, num_panels): (usize, usize),
+    ) -> Vec<TermTaps> {
+        let (m, phases) = (panels.kernel.rows(), &panels.class.phases);
+        let num_rows = channels.len() * phases.len();
+        let terms = 0..panels.terms().len();
+        let of_term = |panel: usize, term: usize| {
+            let factors: Vec<(usize, Factor)> = (panel * m..(panel + 1) * m)
+                .map(|row| {
+                    let row = row.min(num_rows - 1);
+                    let channel = channels.start + row / phases.len();
+                    (channel * stride, phases[row % phases.len()].factors[panels.sum][term])
+                })
+                .collect();
+            let tap = |number: usize| factors.iter().map(|(at, factor)| at + factor.tap(number)).collect();
+            // All phases of a class have the same terms, and so the same kind of factor.
+            match factors[0].1 {
+                Factor::Tap(_) => TermTaps::Tap(tap(0)),
+                Factor::Sum(_) => TermTaps::Sum([tap(0), tap(1)]),
+                Factor::HalfSum(_) => TermTaps::HalfSum([tap(0), tap(1), tap(2)]),
+                Factor::HalfAlternating(_) => TermTaps::HalfAlternating([tap(0), tap(1), tap(2)]),
+            }
+        };
+        (0..num_panels)
+            .flat_map(|panel| terms.clone().map(move |term| (panel, term)))
+            .map(|(p, t)| of_term(p, t))
+            .collect()
+    }
+}
+
+/// The terms of one source channel of a panel, `m` rows each.
+fn pack_terms<T: Element>(taps: &[TermTaps], w: &[T], panel: &mut [T], m: usize) {
+    let half = T::one() / (T::one() + T::one());
+    for (term, taps) in panel.chunks_mut(m).zip(taps) {
+        match taps {
+            TermTaps::Tap(a) => {
+                for (packed, &a) in term.iter_mut().zip(a) {
+                    *packed = w[a];
+                }
+            }
+            TermTaps::Sum([a, b]) => {
+                for (packed, (&a, &b)) in term.iter_mut().zip(a.iter().zip(b)) {
+                    *packed = w[a] + w[b];
+                }
+            }
+            TermTaps::HalfSum([a, b, c]) => {
+                for (packed, ((&a, &b), &c)) in term.iter_mut().zip(a.iter().zip(b).zip(c)) {
+                    *packed = (w[a] + w[b] + w[c]) * half;
+                }
+            }
+            TermTaps::HalfAlternating([a, b, c]) => {
+                for (packed, ((&a, &b), &c)) in term.iter_mut().zip(a.iter().zip(b).zip(c)) {
+                    *packed = (w[a] - w[b] + w[c]) * half;
                 }
             }
         }
@@ -96,13 +158,12 @@ impl<'a, T: Element, const N: usize> Panels<'a, T, N> {
 }
 
 impl Factor {
-    /// The same taps of a weight that begins `start` elements later.
-    fn after(self, start: usize) -> Factor {
+    /// One of its taps.
+    fn tap(self, number: usize) -> usize {
         match self {
-            Factor::Tap(a) => Factor::Tap(a + start),
-            Factor::Sum(taps) => Factor::Sum(taps.map(|tap| tap + start)),
-            Factor::HalfSum(taps) => Factor::HalfSum(taps.map(|tap| tap + start)),
-            Factor::HalfAlternating(taps) => Factor::HalfAlternating(taps.map(|tap| tap + start)),
+            Factor::Tap(tap) => tap,
+            Factor::Sum(taps) => taps[number],
+            Factor::HalfSum(taps) | Factor::HalfAlternating(taps) => taps[number],
         }
     }
 }
