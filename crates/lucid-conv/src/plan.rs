@@ -170,7 +170,8 @@ impl<const N: usize> Plan<N> {
     /// Bytes of workspace that `pass` takes per thread for elements of type `T`, beside what a matrix product packs for
     /// itself. It grows neither with the batch nor with the length of the signal. Matrix products take at most 128 Ki
     /// elements, or one channel's taps where those are more; the polyphase form buffers some positions of all channels
-    /// of a group (144 Ki elements, or 64 positions where those are more) beside up to 256 Ki elements of weights.
+    /// of a group (144 Ki elements, or 64 positions where those are more) beside up to 256 Ki elements of weights,
+    /// and for the gradient of the weight up to 448 Ki elements.
     pub fn workspace_bytes<T>(&self, pass: Pass) -> usize {
         self.recipe(pass).workspace_len * size_of::<T>()
     }

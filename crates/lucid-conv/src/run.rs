@@ -6,7 +6,7 @@ use ndarray::{Array1, ArrayD, ArrayView, ArrayView1, Axis, CowArray, Dimension, 
 use crate::error::{Error, Result};
 use crate::options::{Kind, Options};
 use crate::plan::{Algorithm, Pass, Plan, Recipe};
-use crate::polyphase::{self, Operands, Weight, all_finite};
+use crate::polyphase::{self, Operands, Sides, Weight, all_finite};
 use crate::{columns, direct, geometry::Shapes};
 
 /// What arrives at the input, the weight and the bias when `dy` arrives at the output.
@@ -185,7 +185,8 @@ impl<const N: usize> Plan<N> {
                 columns::backward_weight(g, &recipe, x, y, elements_mut(&mut dw))
             }
             Algorithm::Polyphase => {
-                if !polyphase::weight_gradient(g, recipe.isa, x, y, elements_mut(&mut dw)) {
+                let sides = Sides { fine: x, coarse: y };
+                if !polyphase::weight_gradient(g, recipe.isa, sides, elements_mut(&mut dw)) {
                     direct::backward_weight(g, &Recipe::direct(g), x, y, elements_mut(&mut dw));
                 }
             }

@@ -124,12 +124,16 @@ fn every_layer_goes_where_it_is_fast() {
     ];
     let mut counts = [0; 3];
     for_each_layer(|name, chosen, _| {
-        let (kind, expected) = match name {
+        let (kind, mut expected) = match name {
             _ if direct.contains(&name) => (0, DIRECT),
             _ if short.contains(&name) => (1, PRODUCTS),
             _ => (2, PHASES),
         };
         counts[kind] += 1;
+        if name == "seed.decoder" {
+            // Too few products to be worth panels.
+            expected[Pass::BackwardWeight as usize] = Algorithm::Im2col;
+        }
         assert_eq!(chosen, expected, "{name}");
     });
     assert_eq!(counts[..2], [direct.len(), short.len()]);

@@ -24,7 +24,7 @@ mod strips;
 mod weights;
 
 pub(crate) use form::Form;
-pub(crate) use gradient::{Schedule as GradientSchedule, weight_gradient};
+pub(crate) use gradient::{Schedule as GradientSchedule, Sides, weight_gradient};
 pub(crate) use run::{Operands, Weight, all_finite, pass, prepare};
 pub(crate) use schedule::Schedule;
 
