@@ -286,7 +286,7 @@ mod tests {
         let huge = 1 << 40;
         let mut largest = 0;
         for (coarse, fine, len, taps, stride) in [
-            (1536, 768, 100, 16, 8),
+            (1536, 768, 100, 14, 7),
             (huge, 7, 9, 3, 2),
             (7, huge, 9, 3, 2),
             (1 << 20, 1 << 20, 100, 300, 1),
