@@ -145,7 +145,10 @@ const BLOCK_LEN: usize = 256;
 const DIRECT_BLOCK_LEN: usize = 4096;
 /// Tasks to make where one result is large enough, so that several threads share it evenly.
 const TASKS: usize = 16;
-/// Multiplications of a weight's gradient below which cutting it into panels takes longer than a small matrix product.
+/// Elements of workspace that a thread may take: 4 MiB of `f32`. A channel with hundreds of phases, as of an inverse
+/// short-time Fourier transform, would take more in polyphase form, where a matrix product is as fast.
+const MAX_WORKSPACE_LEN: usize = 1 << 20;
+/// Multiplications below which cutting a pass into panels takes longer than a small matrix product.
 const FEW_MULTIPLICATIONS: f64 = 20_000.0;
 /// Rows of a matrix product below which splitting it further costs more than it gains.
 const MIN_ROWS: usize = 32;
@@ -235,8 +238,9 @@ impl<const N: usize> Plan<N> {
     /// Bytes of workspace that `pass` takes per thread for elements of type `T`, beside what a matrix product packs for
     /// itself. It grows neither with the batch nor with the length of the signal. Matrix products take at most 128 Ki
     /// elements, or one channel's taps where those are more; the polyphase form buffers some positions of all channels
-    /// of a group (144 Ki elements, or 64 positions where those are more) beside up to 256 Ki elements of weights; filters of
-    /// channels that do not mix buffer 8 Ki elements, or what the taps of 32 positions reach where that is more.
+    /// of a group, 256 Ki elements with sums and weights in most cases and less than 4 MiB of `f32` wherever the planner
+    /// chooses it; the gradient of the weight takes up to 448 Ki elements; filters of channels that do not mix buffer 8 Ki
+    /// elements, or what the taps of 32 positions reach where that is more.
     pub fn workspace_bytes<T>(&self, pass: Pass) -> usize {
         self.recipe(pass).workspace_len * size_of::<T>()
     }
@@ -244,17 +248,27 @@ impl<const N: usize> Plan<N> {
 
 fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
     let mixes = geometry.fine_per_group() * geometry.coarse_per_group() > 2;
-    match pass {
-        _ if depthwise::accepts(geometry, pass) => Algorithm::Depthwise,
+    if depthwise::accepts(geometry, pass) {
+        return Algorithm::Depthwise;
+    }
+    if !mixes {
         // Of taps that reach too far, or strides with too many phases.
-        _ if !mixes => Algorithm::Direct,
-        Pass::BackwardWeight if geometry.multiplications() < FEW_MULTIPLICATIONS => Algorithm::Im2col,
-        Pass::BackwardWeight if polyphase::accepts(geometry, pass) => Algorithm::Polyphase,
-        Pass::Forward | Pass::BackwardData if polyphase::accepts(geometry, pass) => {
-            let [plain, minimal] =
-                [Filtering::Plain, Filtering::Minimal].map(|filtering| Form::new(geometry, pass, filtering));
-            if minimal.outdoes(&plain) { Algorithm::Minimal } else { Algorithm::Polyphase }
+        return Algorithm::Direct;
+    }
+    if geometry.multiplications() >= FEW_MULTIPLICATIONS && polyphase::accepts(geometry, pass) {
+        let algorithm = match pass {
+            Pass::BackwardWeight => Algorithm::Polyphase,
+            Pass::Forward | Pass::BackwardData => {
+                let [plain, minimal] = [Filtering::Plain, Filtering::Minimal]
+                    .map(|filtering| Form::new(geometry, pass, filtering));
+                if minimal.outdoes(&plain) { Algorithm::Minimal } else { Algorithm::Polyphase }
+            }
+        };
+        if Recipe::new(geometry, pass, algorithm).workspace_len <= MAX_WORKSPACE_LEN {
+            return algorithm;
         }
+    }
+    match pass {
         Pass::BackwardData => Algorithm::Col2im,
         Pass::Forward | Pass::BackwardWeight => Algorithm::Im2col,
     }

@@ -6,7 +6,7 @@ use ndarray::{Array1, ArrayD, ArrayView, ArrayView1, Axis, CowArray, Dimension, 
 use crate::error::{Error, Result};
 use crate::options::{Kind, Options};
 use crate::plan::{Algorithm, Pass, Plan, Recipe};
-use crate::polyphase::{self, Filtering, Operands, Weight};
+use crate::polyphase::{self, Filtering, Operands, Sides, Weight};
 use crate::runs::all_finite;
 use crate::{columns, depthwise, direct, geometry::Shapes};
 
@@ -209,7 +209,8 @@ impl<const N: usize> Plan<N> {
             }
             Algorithm::Minimal => unreachable!("Plan::with_algorithm refuses it for this pass"),
             Algorithm::Polyphase => {
-                if !polyphase::weight_gradient(g, recipe.isa, x, y, elements_mut(&mut dw)) {
+                let sides = Sides { fine: x, coarse: y };
+                if !polyphase::weight_gradient(g, recipe.isa, sides, elements_mut(&mut dw)) {
                     direct::backward_weight(g, &Recipe::direct(g), x, y, elements_mut(&mut dw));
                 }
             }

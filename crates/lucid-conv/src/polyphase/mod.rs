@@ -25,7 +25,7 @@ mod strips;
 mod weights;
 
 pub(crate) use form::{Filtering, Form};
-pub(crate) use gradient::{Schedule as GradientSchedule, weight_gradient};
+pub(crate) use gradient::{Schedule as GradientSchedule, Sides, weight_gradient};
 pub(crate) use run::{Operands, Weight, pass, prepare};
 pub(crate) use schedule::Schedule;
 

@@ -33,14 +33,27 @@ impl<T> Rows<'_, T> {
     }
 }
 
-/// Writes the positions of `rows` as lines that begin `pitch` apart; what is between two lines stays as it is.
-pub(super) fn transpose<T: Element>(
-    isa: Isa,
-    rows: &Rows<'_, T>,
-    pitch: usize,
-    buffer: &mut [T],
-    lines: &mut [T],
-) {
+/// Where lines are written.
+#[derive(Debug)]
+pub(super) struct Lines<'a, T> {
+    pub(super) values: &'a mut [T],
+    /// From the start of a line to that of the next one.
+    pub(super) pitch: usize,
+    /// [`CHUNK`] lines, on their way.
+    pub(super) buffer: &'a mut [T],
+}
+
+impl<T> Lines<'_, T> {
+    /// The lines from number `line` on.
+    pub(super) fn from(&mut self, line: usize) -> Lines<'_, T> {
+        let pitch = self.pitch;
+        Lines { values: &mut self.values[line * pitch..], pitch, buffer: &mut *self.buffer }
+    }
+}
+
+/// Writes the positions of `rows` as lines; what is between two lines stays as it is.
+pub(super) fn transpose<T: Element>(isa: Isa, rows: &Rows<'_, T>, lines: Lines<'_, T>) {
+    let Lines { values: lines, pitch, buffer } = lines;
     let together = rows.together();
     for first in (0..rows.num_rows).step_by(together) {
         let Rows { values, row_stride, num_rows, len } =
@@ -87,17 +100,15 @@ pub(super) fn pack_coarse<T: Element, const N: usize>(
     coarse: &[T],
     place: &Place<N>,
     panel: Panel,
-    pitch: usize,
-    buffer: &mut [T],
-    lines: &mut [T],
+    mut lines: Lines<'_, T>,
 ) {
     let (plane_len, len) = (g.coarse_len(), place.block.len());
     // The block is one stretch of each plane: see `Recipe::block`.
     let start = (0..N).fold(0, |at, axis| at * g.coarse()[axis] + place.block.start[axis]);
-    for (item, lines) in place.items.clone().zip(lines.chunks_mut(len * pitch)) {
+    for (number, item) in place.items.clone().enumerate() {
         let plane = item * g.coarse_channels + place.group * g.coarse_per_group() + panel.start;
         let values = &coarse[plane * plane_len + start..];
         let rows = Rows { values, row_stride: plane_len, num_rows: panel.len, len };
-        transpose(isa, &rows, pitch, buffer, lines);
+        transpose(isa, &rows, lines.from(number * len));
     }
 }

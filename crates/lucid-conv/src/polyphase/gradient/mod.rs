@@ -21,7 +21,7 @@ mod run;
 mod schedule;
 mod windows;
 
-pub(crate) use run::weight_gradient;
+pub(crate) use run::{Sides, weight_gradient};
 pub(crate) use schedule::Schedule;
 
 use crate::runs::Block;

@@ -9,7 +9,7 @@ use lucid_kernels::{Element, Isa, interleave};
 
 use super::super::form::flatten;
 use super::super::lattice::Lattice;
-use super::lines::{CHUNK, Rows, copy_lines, transpose};
+use super::lines::{CHUNK, Lines, Rows, copy_lines, transpose};
 use super::{Panel, Place};
 use crate::geometry::Geometry;
 use crate::runs::{Block, multi_indices};
@@ -89,10 +89,9 @@ impl<const N: usize> Phases<N> {
         fine: &[T],
         place: &Place<N>,
         panel: Panel,
-        pitch: usize,
-        buffer: &mut [T],
-        lines: &mut [T],
+        mut lines: Lines<'_, T>,
     ) {
+        let pitch = lines.pitch;
         let Block { start, size } = place.block;
         let extents = self.extents(size);
         let (box_len, num_items) = (self.box_len(size), place.items.len());
@@ -116,8 +115,8 @@ impl<const N: usize> Phases<N> {
                             Some(_) => self.axes[N - 1].existing(phase, start[N - 1], len),
                             None => (0..0, 0),
                         };
-                        lines[line * pitch..(line + found.start) * pitch].fill(T::zero());
-                        lines[(line + found.end) * pitch..(line + len) * pitch].fill(T::zero());
+                        lines.values[line * pitch..(line + found.start) * pitch].fill(T::zero());
+                        lines.values[(line + found.end) * pitch..(line + len) * pitch].fill(T::zero());
                         if !found.is_empty() {
                             segments.push(Segment { line: line + found.start, position, len: found.len() });
                         }
@@ -129,7 +128,7 @@ impl<const N: usize> Phases<N> {
                             num_rows: panel.len,
                             len: self.axes[N - 1].source_len,
                         };
-                        self.pack_row(isa, &rows, &segments, pitch, buffer, lines);
+                        self.pack_row(isa, &rows, &segments, lines.from(0));
                     }
                 }
             }
@@ -152,15 +151,14 @@ impl<const N: usize> Phases<N> {
         isa: Isa,
         rows: &Rows<'_, T>,
         segments: &[Segment],
-        pitch: usize,
-        buffer: &mut [T],
-        lines: &mut [T],
+        mut lines: Lines<'_, T>,
     ) {
         let (stride, num_rows) = (self.axes[N - 1].source_step, rows.num_rows);
         if let (1, &[Segment { line, position, len }]) = (stride, segments) {
             let rows = Rows { values: &rows.values[position..], len, ..*rows };
-            return transpose(isa, &rows, pitch, buffer, &mut lines[line * pitch..]);
+            return transpose(isa, &rows, lines.from(line));
         }
+        let Lines { values: lines, pitch, buffer } = lines;
         // Moving a line takes about as long as reading two numbers one by one.
         if segments.len() * 4 < stride {
             for &Segment { line, position, len } in segments {

@@ -6,13 +6,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lucid_kernels::{Element, Isa, SignalLayout, Start, Sums, Terms, interleave};
 
-use super::lines::pack_coarse;
+use super::lines::{Lines, pack_coarse};
 use super::schedule::{Lengths, SHARED, Schedule};
 use super::{Panel, Place, Roles, panels, windows};
 use crate::geometry::Geometry;
 use crate::runs::Block;
 use crate::runs::all_finite;
 use crate::tasks::{run_all, threads_for};
+
+/// What is multiplied: the arrays on the two grids.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sides<'a, T> {
+    pub(crate) fine: &'a [T],
+    pub(crate) coarse: &'a [T],
+}
 
 /// Some rows and columns of the weight of a group, as a matrix of coarse channels by (fine channel, tap).
 struct Task<'a, T> {
@@ -43,8 +50,7 @@ struct Panels {
 pub(crate) fn weight_gradient<T: Element, const N: usize>(
     g: &Geometry<N>,
     isa: Isa,
-    fine: &[T],
-    coarse: &[T],
+    sides: Sides<'_, T>,
     dw: &mut [T],
 ) -> bool {
     if g.batch() == 0 {
@@ -78,7 +84,7 @@ pub(crate) fn weight_gradient<T: Element, const N: usize>(
                 lanes: panels(task.coarse.clone(), width, kernel.lanes(), g.coarse_per_group()),
             },
         };
-        add_up(g, &schedule, isa, task.group, &of_panels, fine, coarse, scratch);
+        add_up(g, &schedule, isa, task.group, &of_panels, sides, scratch);
         let sums = aligned(&mut scratch.sums);
         let is_finite = match schedule.roles {
             Roles::Phases => store_phases(&schedule, isa, taps, &of_panels, sums, &mut task),
@@ -140,8 +146,7 @@ fn add_up<T: Element, const N: usize>(
     isa: Isa,
     group: usize,
     panels: &Panels,
-    fine: &[T],
-    coarse: &[T],
+    sides: Sides<'_, T>,
     scratch: &mut Scratch<T>,
 ) {
     let Schedule { roles, phases, kernel, width, .. } = schedule;
@@ -181,16 +186,20 @@ fn add_up<T: Element, const N: usize>(
             }
             for (&panel, rows) in panels.rows.iter().zip(rows.chunks_mut(len * m)) {
                 match roles {
-                    Roles::Phases => pack_coarse(g, isa, coarse, &place, panel, m, buffer, rows),
-                    Roles::Windows => windows::pack(g, fine, &place, panel, rows),
+                    Roles::Phases => {
+                        let lines = Lines { values: rows, pitch: m, buffer };
+                        pack_coarse(g, isa, sides.coarse, &place, panel, lines);
+                    }
+                    Roles::Windows => windows::pack(g, sides.fine, &place, panel, rows),
                 }
             }
             let layout = SignalLayout::new(&offsets, item_len, items.len())
                 .expect("the panel is in memory, so its indices do not overflow");
             for (number, &panel) in panels.lanes.iter().enumerate() {
+                let lines = Lines { values: lanes, pitch: width, buffer };
                 match roles {
-                    Roles::Phases => phases.pack(g, isa, fine, &place, panel, width, buffer, lanes),
-                    Roles::Windows => pack_coarse(g, isa, coarse, &place, panel, width, buffer, lanes),
+                    Roles::Phases => phases.pack(g, isa, sides.fine, &place, panel, lines),
+                    Roles::Windows => pack_coarse(g, isa, sides.coarse, &place, panel, lines),
                 }
                 let vectors = panel.len.div_ceil(kernel.lanes());
                 for (tap, &shift) in shifts.iter().enumerate() {

@@ -137,10 +137,13 @@ impl<T: Element, const N: usize> Schedule<T, N> {
 }
 
 impl<T: Element, const N: usize> Choice<T, N> {
-    /// `None` if what the taps of a few positions read is too much to pack.
+    /// `None` if what the taps of a few positions read is too much to pack, or a pair of panels has too many taps.
     fn phases(g: &Geometry<N>, phases: &Phases<N>, isa: Isa) -> Option<Self> {
         let (coarse, fine, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
         let tile = Tile::<T>::new(isa, [coarse, fine]);
+        if tile.kernel.rows().saturating_mul(tile.width).saturating_mul(taps) > SUMS_LEN {
+            return None;
+        }
         let packed_len = |block: [usize; N]| {
             phases.box_len(block).saturating_mul(phases.num_slots()).saturating_mul(tile.width)
         };
@@ -198,7 +201,8 @@ impl<T: Element, const N: usize> Choice<T, N> {
             for lane_parts in counts(self.sizes[1].div_ceil(steps[1])) {
                 let sizes = [part(0, row_parts), part(1, lane_parts)];
                 let least = sizes == steps;
-                let fits = sizes[0] * positions <= ROWS_LEN && sizes[0] * sizes[1] * taps <= SUMS_LEN;
+                let num_sums = sizes[0].saturating_mul(sizes[1]).saturating_mul(taps);
+                let fits = sizes[0].saturating_mul(positions) <= ROWS_LEN && num_sums <= SUMS_LEN;
                 if !fits && !least {
                     continue;
                 }
@@ -274,6 +278,31 @@ fn cycles(rows: usize, vectors: usize, line_bytes: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Options, Shapes};
+
+    /// The bound that `Plan::workspace_bytes` documents.
+    #[test]
+    fn the_workspace_is_bounded_for_any_sizes() {
+        let huge = 1 << 40;
+        let mut largest = 0;
+        for (coarse, fine, len, taps, stride) in [
+            (1536, 768, 100, 14, 7),
+            (huge, 7, 9, 3, 2),
+            (7, huge, 9, 3, 2),
+            (1 << 20, 1 << 20, 100, 300, 1),
+            (3, 5, huge, 65536, 1),
+            (300, 300, 1 << 20, 4096, 1),
+            (300, 300, 1 << 20, 4096, 64),
+            (1, 1, huge, 1, 65536),
+        ] {
+            let options = Options::<1>::conv_transpose().stride(stride);
+            let shapes = Shapes { x: &[1, coarse, len], w: &[coarse, fine, taps] };
+            let schedule = Schedule::<f32, 1>::new(&options.resolve(shapes).unwrap(), Isa::best());
+            assert!(schedule.workspace_len <= 448 * 1024, "{schedule:?}");
+            largest = largest.max(schedule.workspace_len);
+        }
+        assert!(largest > 256 * 1024, "{largest}");
+    }
 
     #[test]
     fn counts_rise_to_the_most() {
