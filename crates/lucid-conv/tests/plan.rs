@@ -99,45 +99,49 @@ fn for_each_layer(mut visit: impl FnMut(&str, [Algorithm; 3], [usize; 3])) {
     look(&volumes(), &mut visit);
 }
 
+/// Algorithms of forward, backward_data and backward_weight.
+const PHASES: [Algorithm; 3] = [Algorithm::Polyphase; 3];
+const PAIRS: [Algorithm; 3] = [Algorithm::Minimal, Algorithm::Minimal, Algorithm::Polyphase];
 const PRODUCTS: [Algorithm; 3] = [Algorithm::Im2col, Algorithm::Col2im, Algorithm::Im2col];
-const PHASES: [Algorithm; 3] = [Algorithm::Polyphase, Algorithm::Polyphase, Algorithm::Im2col];
 const FILTERS: [Algorithm; 3] = [Algorithm::Depthwise; 3];
 
-/// Channels that do not mix are filtered; where a packed weight enters the sums of many positions the phases win;
-/// the rest, and gradients of weights, go to matrix products.
+/// Channels that do not mix are filtered; neighbouring outputs share products where channels and positions are many; tiny
+/// problems, and those that would take too much workspace, go to matrix products; and all others to register tiles.
 #[test]
 fn every_layer_goes_where_it_is_fast() {
     let filtered = ["bigvgan.antialias-768", "bigvgan.antialias-24", "kokoro.pool"];
-    let short = [
-        "hifigan-v1.up0",
-        "bigvgan-24k.up0",
-        "dac-44k.up0",
-        "snac-44k.up0",
-        "encodec.up0",
-        "mimi.step-1024",
+    let paired = [
+        "hifigan-v1.up1",
+        "dac-44k.up1",
+        "dac-44k.up3",
+        "encodec.up1",
         "mimi.step-256",
-        "istftnet.up0",
-        "wavegan.up0-b16",
-        "istft.pytorch-120982",
-        "seed.decoder",
-        "dcgan.mid-b64",
+        "htdemucs.time",
+        "hifigan.res-k3",
+        "encodec.down",
+        "resnet.3x3",
     ];
-    let mut counts = [0; 3];
+    let mut counts = [0; 4];
     for_each_layer(|name, chosen, _| {
         let (kind, expected) = match name {
             _ if filtered.contains(&name) => (0, FILTERS),
-            _ if short.contains(&name) => (1, PRODUCTS),
-            _ => (2, PHASES),
+            _ if paired.contains(&name) => (1, PAIRS),
+            "seed.decoder" => (2, PRODUCTS),
+            // 256 phases of one channel are too many rows to pack; its gradients are not transposed.
+            "istft.pytorch-120982" => (2, [Algorithm::Polyphase, Algorithm::Col2im, Algorithm::Polyphase]),
+            // Its gradient has 64 channels on the side that a transposed layer writes, 128 on the other.
+            "hifigan-v1.up2" => (1, [Algorithm::Polyphase, Algorithm::Minimal, Algorithm::Polyphase]),
+            // 1024 and 1536 channels of many taps: too many weights to pack at a time.
+            "dac-44k.up0" | "snac-44k.up0" | "wavegan.up0-b16" => {
+                (3, [Algorithm::Im2col, Algorithm::Polyphase, Algorithm::Polyphase])
+            }
+            _ => (3, PHASES),
         };
         counts[kind] += 1;
-        if name == "seed.decoder" {
-            // Too few products to be worth panels.
-            expected[Pass::BackwardWeight as usize] = Algorithm::Im2col;
-        }
         assert_eq!(chosen, expected, "{name}");
     });
-    assert_eq!(counts[..2], [filtered.len(), short.len()]);
-    assert!(counts[2] > 20);
+    assert_eq!(counts[..3], [filtered.len(), paired.len() + 1, 2]);
+    assert!(counts[3] > 20);
 }
 
 /// Up to eight channels for one: beyond that, and where channels mix, packing pays.
@@ -175,11 +179,11 @@ fn all_but_direct_sums_need_a_workspace() {
     }
 }
 
-/// The bound that [`Plan::workspace_bytes`] documents, however long the signal and large the batch. It is reached, and
-/// for one item the workspace is what it is from one full block on.
+/// The bound that [`Plan::workspace_bytes`] documents, however long the signal and large the batch, and that the workspace
+/// stops growing.
 #[test]
 fn the_workspace_grows_neither_with_the_length_nor_with_the_batch() {
-    let most = 768 * 1024;
+    let most = 1024 * 1024;
     let mut largest = 0;
     for (name, setup) in signals() {
         let stride = setup.options.stride[0];
