@@ -206,11 +206,14 @@ impl<const N: usize> Form<N> {
         for axis in 1..N {
             let lattice = &axes[axis];
             let len = lattice.len + lattice.reach;
-            let of_slot = |slot: &[usize; N]| {
-                let (found, _) = lattice.existing(slot[axis], 0, len);
+            // Each residue has entries of its own.
+            let residues = if axis == N - 1 { residues } else { 1 };
+            let phases = slots.iter().flat_map(|slot| (0..residues).map(|residue| slot[axis] + residue));
+            let missing = phases.map(|phase| {
+                let (found, _) = lattice.existing(phase, 0, len);
                 found.start.min(len - found.end)
-            };
-            shared[axis] = slots.iter().map(of_slot).min().unwrap_or(0).min(lattice.reach);
+            });
+            shared[axis] = missing.min().unwrap_or(0).min(lattice.reach);
         }
         Form {
             axes,

@@ -36,7 +36,7 @@ use crate::plan::Pass;
 const MAX_LINKS: usize = 1 << 16;
 
 /// Elements of an array up to which no size of a schedule overflows; memory ends long before.
-const MAX_ELEMENTS: f64 = (1_u64 << 40) as f64;
+const MAX_ELEMENTS: f64 = (1_u64 << 48) as f64;
 
 /// Entries of the shortest strip of one channel up to which a form is worth its memory.
 const MAX_CHANNEL_LEN: f64 = (1 << 18) as f64;

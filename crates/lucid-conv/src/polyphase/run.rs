@@ -182,7 +182,9 @@ fn at_place<T: Element, const N: usize>(
                 );
                 scratch.holds = Some((place.clone(), sources.clone()));
             }
-            add_sources(schedule, &place, &chunk, &sources, &strips, operands.bias, panels, scratch);
+            let block =
+                Block { place: &place, strips: &strips, chunk: chunk.clone(), sources: sources.clone() };
+            add_sources(schedule, &block, operands.bias, panels, scratch);
             first_source = sources.end;
         }
         let rows = Rows::new(schedule, chunk.len());
@@ -275,18 +277,26 @@ impl Rows {
     }
 }
 
+/// What is computed at a time.
+struct Block<'a> {
+    place: &'a Place,
+    strips: &'a [Strip],
+    /// Channels of the result.
+    chunk: Range<usize>,
+    /// Channels of the source.
+    sources: Range<usize>,
+}
+
 /// Adds the terms of some source channels to the sums of a chunk; the first ones begin with the bias.
 fn add_sources<T: Element, const N: usize>(
     schedule: &Schedule<'_, T, N>,
-    place: &Place,
-    chunk: &Range<usize>,
-    sources: &Range<usize>,
-    strips: &[Strip],
+    block: &Block<'_>,
     bias: Option<&[T]>,
     panels: &PanelView<'_, T>,
     scratch: &mut Scratch<T>,
 ) {
     let Schedule { form, layout, row_stride, .. } = schedule;
+    let Block { place, strips, chunk, sources } = block;
     let strip_len = sources.len() * layout.per_channel();
     let (mut first_row, mut first_panel) = (0, 0);
     // Both outputs of a pair have the bias.
