@@ -3,6 +3,7 @@
 //! One file or folder per command, each of which drives the libraries through their public API and the tools through
 //! `cargo`, as a user would. That is the invariant: a task that needs a crate's internals belongs into that crate.
 
+mod asan;
 mod bench;
 mod ci;
 mod codegen;
@@ -27,6 +28,7 @@ enum Task {
     Bench(Box<bench::Args>),
     Peers(peers::Args),
     Codegen(codegen::Args),
+    Asan(asan::Args),
     Tidy(tidy::Args),
     Ci(ci::Args),
 }
@@ -49,6 +51,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench(args) => bench::run(&args),
         Task::Peers(args) => peers::run(&args),
         Task::Codegen(args) => codegen::run(&args),
+        Task::Asan(args) => asan::run(&args),
         Task::Tidy(args) => tidy::run(&args),
         Task::Ci(args) => ci::run(&args),
     }

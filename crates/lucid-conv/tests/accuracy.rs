@@ -1,0 +1,83 @@
+//! The accuracy contract of [`Accuracy::Standard`]: the root mean square error is at most 4 times that of the sum of the
+//! definition, taken term by term in float32. Judged by the sum in float64.
+
+mod support;
+
+use lucid_conv::{Accuracy, Algorithm, Kind, Options, Pass, Plan};
+use ndarray::ArrayD;
+use support::{Arrays, Setup, Tensor, expected};
+
+/// Of values that a reference has, the root mean square of the differences.
+fn error(got: &ArrayD<f32>, exact: &ArrayD<f64>) -> f64 {
+    let squares = got.iter().zip(exact).map(|(&got, exact)| (f64::from(got) - exact).powi(2));
+    (squares.sum::<f64>() / exact.len() as f64).sqrt()
+}
+
+/// The definition of the output, a term after the other in float32.
+fn naive(setup: &Setup<1>, x: &ArrayD<f32>, w: &ArrayD<f32>) -> ArrayD<f32> {
+    let grid = &setup.grids()[0];
+    let (stride, dilation) = (setup.options.stride[0], setup.options.dilation[0]);
+    let mut y = ArrayD::zeros(setup.y_shape());
+    let [coarse_channels, fine_channels, taps] = w.shape().try_into().expect("a weight of rank 1");
+    let links = (0..grid.coarse).flat_map(|l| (0..taps).map(move |k| (l, k)));
+    for (l, k) in links {
+        let Some(j) = (l * stride + k * dilation).checked_sub(grid.pad_before).filter(|&j| j < grid.fine)
+        else {
+            continue;
+        };
+        for c in 0..coarse_channels {
+            for f in 0..fine_channels {
+                match setup.options.kind {
+                    Kind::Conv => y[[0, c, l]] += w[[c, f, k]] * x[[0, f, j]],
+                    Kind::ConvTranspose => y[[0, f, j]] += w[[c, f, k]] * x[[0, c, l]],
+                }
+            }
+        }
+    }
+    y
+}
+
+#[test]
+fn minimal_filtering_keeps_the_contract() {
+    let (up, down) = (Options::<1>::conv_transpose, Options::<1>::conv);
+    for setup in [
+        Setup::new(up().stride(8).padding(4), [256, 32], [70], [16]),
+        Setup::new(up().stride(2).padding(1), [128, 64], [90], [4]),
+        Setup::new(up().stride(5), [128, 32], [64], [10]),
+        Setup::new(down().padding(1), [128, 128], [100], [3]),
+        Setup::new(down().padding(3), [64, 64], [100], [7]),
+        Setup::new(down().padding(25).dilation(5), [32, 32], [200], [11]),
+        Setup::new(down().stride(4).padding(2), [128, 64], [300], [8]),
+    ] {
+        let arrays = Arrays { b: None, ..Arrays::random(&setup) };
+        let [x, w] = [&arrays.x, &arrays.w].map(|array| array.mapv(|value| value as f32));
+        // What was rounded is the problem; the errors are those of the sums.
+        let rounded = Arrays { x: x.mapv(f64::from), w: w.mapv(f64::from), b: None, dy: arrays.dy.clone() };
+        let exact = &expected(&setup, &rounded)[Tensor::Y as usize].value;
+        let of_naive = error(&naive(&setup, &x, &w), exact);
+        let pass = match setup.options.kind {
+            Kind::Conv => Pass::Forward,
+            Kind::ConvTranspose => Pass::BackwardData,
+        };
+        for algorithm in [Algorithm::Minimal, Algorithm::Polyphase] {
+            let plan = setup.plan().with_algorithm(pass, algorithm).unwrap();
+            let y = plan.convolve(x.view(), w.view(), None).unwrap();
+            let ratio = error(&y, exact) / of_naive;
+            assert!(
+                ratio > 0.0 && ratio <= 4.0,
+                "{algorithm}: {ratio} times the naive sum's error, {setup:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn strict_plans_share_no_products() {
+    let setup = Setup::new(Options::<1>::conv().padding(1), [128, 128], [500], [3]);
+    let plan: Plan<1> = setup.plan();
+    assert_eq!(plan.recipe(Pass::Forward).algorithm, Algorithm::Minimal);
+    assert_eq!(plan.with_accuracy(Accuracy::Standard), plan);
+    let strict = plan.with_accuracy(Accuracy::Strict);
+    assert!(Pass::ALL.iter().all(|&pass| strict.recipe(pass).algorithm != Algorithm::Minimal));
+    assert_eq!(strict.recipe(Pass::BackwardWeight), plan.recipe(Pass::BackwardWeight));
+}
