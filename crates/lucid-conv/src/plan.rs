@@ -238,9 +238,9 @@ impl<const N: usize> Plan<N> {
     /// Bytes of workspace that `pass` takes per thread for elements of type `T`, beside what a matrix product packs for
     /// itself. It grows neither with the batch nor with the length of the signal. Matrix products take at most 128 Ki
     /// elements, or one channel's taps where those are more; the polyphase form buffers some positions of all channels
-    /// of a group, 256 Ki elements with sums and weights in most cases and less than 4 MiB of `f32` wherever the planner
-    /// chooses it; the gradient of the weight takes up to 448 Ki elements; filters of channels that do not mix buffer 8 Ki
-    /// elements, or what the taps of 32 positions reach where that is more.
+    /// of a group, their sums and, where they were not prepared, some weights: less than 4 MiB of `f32` wherever the
+    /// planner chooses it. Filters of channels that do not mix buffer 8 Ki elements, or what the taps of 32 positions reach
+    /// where that is more.
     pub fn workspace_bytes<T>(&self, pass: Pass) -> usize {
         self.recipe(pass).workspace_len * size_of::<T>()
     }
