@@ -4,12 +4,10 @@
 //! the stride, empty phases, grouped and depthwise channels, paddings of every form, sizes on both sides of every tile
 //! edge, arrays that are not row-major. Bounds are those of `lucid_check`: rigorous, element by element.
 
-mod support;
-
+use crate::support::{Arrays, Layout, Setup, Tensor, check, config, expected, setups};
 use lucid_conv::{Options, Padding, convolve};
 use ndarray::{ArrayD, Axis, Slice};
 use proptest::prelude::*;
-use support::{Arrays, Layout, Setup, Tensor, check, config, expected, setups};
 
 /// Both kinds of convolution.
 fn kinds<const N: usize>() -> [Options<N>; 2] {

@@ -3,11 +3,9 @@
 //! These are property tests over numbers at the edges of the integer types. Arithmetic that overflows panics in this
 //! profile, so each formula of the resolution and of the planner is on trial.
 
-mod support;
-
+use crate::support::config;
 use lucid_conv::{Axes, Channels, Geometry, Kind, Options, Padding, Pass, Plan, Shapes};
 use proptest::prelude::*;
-use support::config;
 
 /// Small numbers, those near the edges of `usize` and `isize`, and all in between.
 fn extreme() -> impl Strategy<Value = usize> {

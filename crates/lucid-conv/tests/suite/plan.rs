@@ -3,10 +3,8 @@
 //! The layers are those that the project is measured by: vocoders, codecs, generators and U-Nets. The expectations say
 //! what the choice rests on: channels that do not mix go to the direct sums, all others to matrix products.
 
-mod support;
-
+use crate::support::Setup;
 use lucid_conv::{Algorithm, Error, Isa, Options, Pass, Plan};
-use support::Setup;
 
 const MIB: usize = 1 << 20;
 

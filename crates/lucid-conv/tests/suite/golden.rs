@@ -3,12 +3,10 @@
 //! In float64 a result may be 1e-10 of the largest value away from the file's; in float32 by twice the bound of a
 //! float32 sum, since both it and a float32 file have rounded.
 
-mod support;
-
+use crate::support::{Arrays, Layout, Setup, Tensor, check_arrays, expected, for_each_outcome};
 use lucid_check::{Case, Dtype, Expected, check_close, check_close_relative, golden, read_dir};
 use lucid_conv::{Channels, Kind, Options, Padding};
 use ndarray::ArrayD;
-use support::{Arrays, Layout, Setup, Tensor, check_arrays, expected, for_each_outcome};
 
 fn setup_of<const N: usize>(case: &Case) -> Setup<N> {
     let axes = |list: &[usize]| -> [usize; N] { list.try_into().expect("a list has one number per axis") };

@@ -2,11 +2,9 @@
 //!
 //! Each holds numbers worked out by hand, and faces the reference with every algorithm as well.
 
-mod support;
-
+use crate::support::{Arrays, Setup, Tensor, check, check_arrays, expected, for_each_outcome, signal};
 use lucid_conv::{Axes, Error, Options, Padding, Plan, Shapes, convolve};
 use ndarray::{ArrayD, array};
-use support::{Arrays, Setup, Tensor, check, check_arrays, expected, for_each_outcome, signal};
 
 /// The result `tensor` is `by_hand`, to the precision that the numbers are given in, from every algorithm.
 fn check_by_hand<const N: usize>(setup: &Setup<N>, arrays: &Arrays, tensor: Tensor, by_hand: &ArrayD<f64>) {

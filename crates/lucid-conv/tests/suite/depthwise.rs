@@ -1,10 +1,8 @@
 //! Channels that do not mix, where their filters have edges: lengths around each vector, piece and chunk, all strides that
 //! have an interleave of their own, taps that reach beyond the row, multipliers of either side.
 
-mod support;
-
+use crate::support::{Setup, check};
 use lucid_conv::Options;
-use support::{Setup, check};
 
 fn kinds<const N: usize>() -> [Options<N>; 2] {
     [Options::conv(), Options::conv_transpose()]

@@ -4,12 +4,10 @@
 //! NaN and an infinity only for the same one. Algorithms that multiply zeros for positions off the grid would turn
 //! them into NaN.
 
-mod support;
-
+use crate::support::{Arrays, Setup, Tensor, check_arrays, config, expected, for_each_outcome, setups};
 use lucid_conv::{Options, Padding};
 use ndarray::array;
 use proptest::prelude::*;
-use support::{Arrays, Setup, Tensor, check_arrays, config, expected, for_each_outcome, setups};
 
 const SPECIAL: [f64; 4] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0];
 

@@ -3,11 +3,9 @@
 //! The problems are large enough to be handed to the pool, and have several tasks of every kind: batch items, groups,
 //! channels and blocks.
 
-mod support;
-
+use crate::support::{Arrays, Scalar, Setup, for_each_outcome};
 use lucid_conv::Options;
 use rayon::ThreadPoolBuilder;
-use support::{Arrays, Scalar, Setup, for_each_outcome};
 
 fn bits<T: Scalar, const N: usize>(
     setup: &Setup<N>,

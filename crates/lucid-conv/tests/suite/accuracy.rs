@@ -1,11 +1,9 @@
 //! The accuracy contract of [`Accuracy::Standard`]: the root mean square error is at most 4 times that of the sum of the
 //! definition, taken term by term in float32. Judged by the sum in float64.
 
-mod support;
-
+use crate::support::{Arrays, Setup, Tensor, expected};
 use lucid_conv::{Accuracy, Algorithm, Kind, Options, Pass, Plan};
 use ndarray::ArrayD;
-use support::{Arrays, Setup, Tensor, expected};
 
 /// Of values that a reference has, the root mean square of the differences.
 fn error(got: &ArrayD<f32>, exact: &ArrayD<f64>) -> f64 {

@@ -1,11 +1,9 @@
 //! What is refused: each row of the specification's table of parameters, with a message that names the parameter, its
 //! value, the axis and what would be accepted.
 
-mod support;
-
+use crate::support::{Setup, check};
 use lucid_conv::{Axes, Channels, Options, Padding, Shapes};
 use ndarray::ArrayD;
-use support::{Setup, check};
 
 fn conv() -> Options<1> {
     Options::conv()

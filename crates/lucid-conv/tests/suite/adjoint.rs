@@ -4,13 +4,11 @@
 //! the same ones in all three, each sum of them is off by at most `gamma` of the number of additions times the sum of
 //! their absolute values, and that sum comes from the reference: it also says when the form must not be zero.
 
-mod support;
-
+use crate::support::{Setup, config, every_plan, random, relative_error, setups};
 use lucid_check::reference;
 use lucid_conv::{Kind, Pass};
 use ndarray::{ArrayD, Axis};
 use proptest::prelude::*;
-use support::{Setup, config, every_plan, random, relative_error, setups};
 
 fn inner(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
     assert_eq!(a.shape(), b.shape());

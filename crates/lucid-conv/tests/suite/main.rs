@@ -1,0 +1,15 @@
+//! The crate's integration tests, in one program: what is generic in the library is compiled once for all of them.
+
+mod accuracy;
+mod adjoint;
+mod depthwise;
+mod extremes;
+mod forms;
+mod golden;
+mod nonfinite;
+mod plan;
+mod reference;
+mod refusals;
+mod regressions;
+mod support;
+mod threads;

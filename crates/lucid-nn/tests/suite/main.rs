@@ -1,0 +1,12 @@
+//! The crate's integration tests, in one program: what is generic in the library is compiled once for all of them.
+
+mod clipping;
+mod derive;
+mod golden_modules;
+mod hostile_files;
+mod losses;
+mod modules;
+mod optimizers;
+mod refusals;
+mod resume;
+mod state_dict;
