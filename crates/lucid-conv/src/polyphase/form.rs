@@ -268,11 +268,6 @@ impl<const N: usize> Form<N> {
         self.classes.iter().map(of_class).sum()
     }
 
-    /// The furthest that a term reads after its position.
-    pub(crate) fn reach(&self) -> usize {
-        self.terms().map(|term| term.offset).max().unwrap_or(0)
-    }
-
     /// Elements of a source plane.
     pub(crate) fn source_plane_len(&self) -> usize {
         self.axes.iter().map(|axis| axis.source_len).product()

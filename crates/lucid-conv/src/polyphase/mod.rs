@@ -9,7 +9,7 @@
 //!
 //! Onto the fine grid, `m` runs over (channel, phase) and the result is interleaved as it is stored; onto the coarse
 //! grid, the source is de-interleaved as it is buffered. `lattice.rs` has one axis of this, `form.rs` all of them,
-//! `strips.rs`, `weights.rs` and `result.rs` the operands, `place.rs` and `schedule.rs` the portions, `run.rs` does it.
+//! `strips.rs`, `packed.rs`, `weights.rs` and `result.rs` the operands, `place.rs` and `schedule.rs` the portions, `run.rs` does it.
 //!
 //! The gradient of the weight sums over positions instead: see `gradient/`.
 
@@ -17,6 +17,7 @@ mod form;
 mod gradient;
 mod lattice;
 mod minimal;
+mod packed;
 mod place;
 mod result;
 mod run;

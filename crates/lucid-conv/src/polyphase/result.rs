@@ -15,69 +15,68 @@ pub(crate) struct Sums<'a, T> {
     pub(crate) of_item: usize,
 }
 
+/// Where the results of a place are in the part of a plane that belongs to it: the same for every channel.
+///
+/// The results of a row of the last axis take turns: number `((2 i + parity) residues + residue) phases + phase` is from
+/// column `i`. So a column has a group of results for each phase of the outer axes.
+pub(crate) struct Placement {
+    /// Rows of results, by phase of the outer axes.
+    rows: Vec<Vec<Row>>,
+    /// Where in a row of results the first one is that belongs to the place, and how many do.
+    begin: usize,
+    count: usize,
+    /// Results of the first columns that do not exist.
+    skipped: usize,
+    residues: usize,
+    units: usize,
+    /// Phases of the last axis.
+    phases: usize,
+}
+
+/// A row of results.
+struct Row {
+    /// The column of its first position.
+    column: usize,
+    /// Where it begins in the plane.
+    at: usize,
+}
+
 impl<const N: usize> Form<N> {
-    /// Writes the sums of a channel to where they belong in a plane, which has the results of the place only.
-    pub(crate) fn store<T: Element>(&self, isa: Isa, place: &Place, sums: &Sums<'_, T>, plane: &mut [T]) {
+    /// Finds out where the results of a place belong.
+    pub(crate) fn placement(&self, place: &Place) -> Placement {
         const { assert!(N >= 1) };
         let last = N - 1;
+        let lattice = &self.axes[last];
         let extents = self.extents(place.rows.len());
         let mut positions = self.axes.each_ref().map(|axis| axis.len);
         positions[0] = place.rows.len();
-        // The range of the last axis, and what its results are counted from.
-        let mut first = [0; N];
-        first[0] = self.first_result(place.rows.start);
         let start = if last == 0 { place.rows.start } else { 0 };
         let range = start..start + positions[last];
+        // Result r of the place's row is number `r - origin`; below 0 and from `end` on there are none.
+        let step = lattice.result_step;
+        let origin = lattice.result_start + (range.start * step) as isize;
+        let end = lattice.result_start + (range.end * step) as isize;
+        let (begin, end) = (origin.max(0), end.clamp(0, lattice.result_len as isize));
+        let mut first = [0; N];
+        first[0] = self.first_result(place.rows.start);
         positions[last] = 1;
-        let lattice = &self.axes[last];
-        let of_item = sums.of_item;
-        let num_last = lattice.phases.len();
-        // One row of sums holds a result in `group`: they go by residue, parity and phase.
-        let group = num_last * self.residues * self.unit;
         let mut outer_phases = self.axes.each_ref().map(|axis| axis.phases.len());
         outer_phases[last] = 1;
-        let mut starts = vec![0; group];
-        for outer in multi_indices(positions) {
-            let column = flatten(outer, extents) / self.unit;
-            for phase in multi_indices(outer_phases) {
-                let Some(at) = self.outer_result(place, outer, phase, first) else { continue };
-                let row = &mut plane[at * lattice.result_len..];
-                let flat_phase = flatten(phase, outer_phases) * num_last;
-                // Result `((2 i + parity) residues + residue) phases + phase` of the row.
-                for (number, start) in starts.iter_mut().enumerate() {
-                    let (parity, rest) =
-                        (number / (self.residues * num_last), number % (self.residues * num_last));
-                    let (residue, phase) = (rest / num_last, rest % num_last);
-                    let sums = sums.phases[parity * self.num_phases() + flat_phase + phase];
-                    *start = sums + residue * of_item + column;
-                }
-                let origin = lattice.result_start + (range.start * lattice.result_step) as isize;
-                let end = range.end * lattice.result_step;
-                let end = (lattice.result_start + end as isize).clamp(0, lattice.result_len as isize);
-                // Result r of the place's row is number `r - origin`; below 0 and from `end` on there are none.
-                let begin = origin.max(0);
-                if end <= begin {
-                    continue;
-                }
-                let (skipped, count) = ((begin - origin) as usize, (end - begin) as usize);
-                let to = &mut row[begin as usize - first[last]..][..count];
-                let head = (group - skipped % group) % group;
-                let head = head.min(count);
-                let value = |number: usize| sums.values[starts[number % group] + number / group];
-                for (number, to) in to[..head].iter_mut().enumerate() {
-                    *to = value(skipped + number);
-                }
-                let whole = (count - head) / group;
-                let tail = head + whole * group;
-                if whole > 0 {
-                    let columns = (skipped + head) / group;
-                    let starts: Vec<usize> = starts.iter().map(|start| start + columns).collect();
-                    interleave_from(isa, sums.values, &starts, whole, &mut to[head..tail]);
-                }
-                for (number, to) in to.iter_mut().enumerate().skip(tail) {
-                    *to = value(skipped + number);
-                }
-            }
+        let rows = multi_indices(outer_phases).map(|phase| {
+            let row = |outer: [usize; N]| {
+                let at = self.outer_result(place, outer, phase, first)? * lattice.result_len;
+                Some(Row { column: flatten(outer, extents) / self.unit, at })
+            };
+            multi_indices(positions).filter_map(row).collect()
+        });
+        Placement {
+            rows: rows.collect(),
+            begin: begin as usize - first[last],
+            count: (end - begin).max(0) as usize,
+            skipped: (begin - origin) as usize,
+            residues: self.residues,
+            units: self.unit,
+            phases: lattice.phases.len(),
         }
     }
 
@@ -101,6 +100,42 @@ impl<const N: usize> Form<N> {
             at = at * self.axes[axis].result_len + result - first[axis];
         }
         Some(at)
+    }
+}
+
+impl Placement {
+    /// Writes the sums of a channel to where they belong in a plane, which has the results of the place only.
+    pub(crate) fn store<T: Element>(&self, isa: Isa, sums: &Sums<'_, T>, plane: &mut [T]) {
+        let group = self.phases * self.residues * self.units;
+        let head = ((group - self.skipped % group) % group).min(self.count);
+        let whole = (self.count - head) / group;
+        let tail = head + whole * group;
+        let mut starts = vec![0; group];
+        for (outer_phase, rows) in self.rows.iter().enumerate() {
+            for (number, start) in starts.iter_mut().enumerate() {
+                let (number, phase) = (number / self.phases, number % self.phases);
+                let (parity, residue) = (number / self.residues, number % self.residues);
+                let phase = (parity * self.rows.len() + outer_phase) * self.phases + phase;
+                *start = sums.phases[phase] + residue * sums.of_item;
+            }
+            for row in rows {
+                let to = &mut plane[row.at + self.begin..][..self.count];
+                let value = |number: usize| {
+                    let number = self.skipped + number;
+                    sums.values[starts[number % group] + number / group + row.column]
+                };
+                for (number, to) in to[..head].iter_mut().enumerate() {
+                    *to = value(number);
+                }
+                if whole > 0 {
+                    let column = (self.skipped + head) / group + row.column;
+                    interleave_from(isa, &sums.values[column..], &starts, whole, &mut to[head..tail]);
+                }
+                for (number, to) in to.iter_mut().enumerate().skip(tail) {
+                    *to = value(number);
+                }
+            }
+        }
     }
 }
 

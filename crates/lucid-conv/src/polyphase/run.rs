@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lucid_kernels::{Element, Isa, SignalLayout, Start, Terms, pair_outputs};
 
 use super::form::{Filtering, Form, flatten};
+use super::packed::Packed;
 use super::place::{Place, Target, Task};
 use super::result::Sums;
 use super::schedule::{Packing, Schedule};
-use super::strips::{Packed, Strip};
+use super::strips::Strip;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
 use crate::runs::all_finite;
@@ -157,6 +158,7 @@ fn at_place<T: Element, const N: usize>(
     let Target { place, mut planes } = target;
     let strips = layout.strips(form, &place);
     let per_item = strips.len() / form.num_items(&place);
+    let placement = form.placement(&place);
     if scratch.holds.as_ref().is_none_or(|(held, _)| *held != place) {
         scratch.packed.visit(form, layout, &place, &strips);
         scratch.holds = None;
@@ -171,15 +173,7 @@ fn at_place<T: Element, const N: usize>(
             let sources = first_source..(first_source + schedule.reduction).min(form.source_channels);
             let held = scratch.holds.as_ref().is_some_and(|(_, held)| *held == sources);
             if !held {
-                scratch.packed.fill(
-                    form,
-                    layout,
-                    schedule.isa,
-                    &place,
-                    &strips,
-                    sources.clone(),
-                    operands.source,
-                );
+                scratch.packed.fill(schedule, &place, &strips, sources.clone(), operands.source);
                 scratch.holds = Some((place.clone(), sources.clone()));
             }
             let block =
@@ -200,7 +194,7 @@ fn at_place<T: Element, const N: usize>(
                     of_item,
                 };
                 let plane = &mut planes[item * channels.len() + channel - channels.start];
-                form.store(schedule.isa, &place, &sums, plane);
+                placement.store(schedule.isa, &sums, plane);
             }
         }
         start = chunk.end;
@@ -304,7 +298,7 @@ fn add_sources<T: Element, const N: usize>(
     for class in &schedule.panels {
         let kernel = &class.kernel;
         let (m, lanes, num_phases) = (kernel.rows(), kernel.lanes(), class.class.phases.len());
-        let offsets: Vec<usize> = class.terms().iter().map(|term| layout.offset(term)).collect();
+        let offsets: Vec<usize> = class.terms().iter().map(|term| layout.offset(form, term)).collect();
         let part = layout.part(class.sum, sources.len());
         let signal = SignalLayout::new(&offsets, layout.channel_stride(class.sum), sources.len())
             .expect("the strips were packed by the same layout");

@@ -14,8 +14,8 @@ use crate::geometry::Geometry;
 
 /// Elements of the source that are packed at a time: a third of a second-level cache of 512 KiB, for `f32`.
 const SOURCE_LEN: usize = 40 * 1024;
-/// Strips that a panel of weights is used for, at least, even if that takes blocks of source channels.
-const MIN_STRIPS: usize = 8;
+/// Columns that a panel of weights is used for, at least, even if that takes blocks of source channels.
+const MIN_COLUMNS: usize = 128;
 /// Terms that enter a tile's sums before they are put away, at least.
 const MIN_TERMS: usize = 256;
 /// Positions of a place, at most, unless one row of the grid has more.
@@ -82,7 +82,7 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
         let (channels, per_channel) = (form.source_channels, layout.per_channel().max(1));
         let least_rows = form.num_sums() * align.min(form.result_channels);
         let most = (MAX_POSITIONS.min(WAITING_LEN / least_rows) / width).max(1);
-        let strips = (SOURCE_LEN / (channels * per_channel)).max(MIN_STRIPS).min(most);
+        let strips = (SOURCE_LEN / (channels * per_channel)).max(MIN_COLUMNS.div_ceil(width)).min(most);
         let len = form.axes[0].len;
         let inner: usize = form.extents(1)[1..].iter().product();
         let rows = (strips * width * form.unit / (inner * form.residues)).clamp(1, len);

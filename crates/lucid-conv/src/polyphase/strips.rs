@@ -1,28 +1,35 @@
-//! The source as a tile kernel reads it: cut into strips of columns, every strip by channel, then by line.
+//! How a strip holds the source: cut into columns, by channel, then by line.
 //!
-//! A line is what the terms of one source phase and one offset of the outer axes read for the columns of a strip; each of
-//! the sums has lines of its own. So a term is a shift within a line, and a kernel walks the lines of its sum from the
-//! first channel to the last, without a gap: at 97% of the FMA peak where the rows of the signal themselves, each in pages
-//! of its own, allow 80 to 90%.
+//! A line is what the terms of one source phase read for the columns of a strip; each of the sums has lines of its own. So a
+//! term is a shift within a line, and a kernel walks the lines of its sum from the first channel to the last, without a
+//! gap: at 97% of the FMA peak where the rows of the signal themselves, each in pages of its own, allow 80 to 90%.
+//!
+//! What terms of another offset of the outer axes read is a line of its own, or, where rows are short, further on in the
+//! same one: flat positions reach from one row into the next.
 
-use std::ops::Range;
-
-use lucid_kernels::{Element, Isa, PairTaps, deinterleave, pair_lines};
+use lucid_kernels::PairTaps;
 
 use super::form::{Form, Line, Term, View, flatten};
 use super::place::Place;
-use crate::runs::{all_finite, gather};
+
+/// Elements of the source of one strip that should stay in a first-level cache beside a panel of weights.
+const STRIP_LEN: usize = 5 * 1024;
+/// Columns of the widest strip that holds several rows.
+const MAX_FLAT_WIDTH: usize = 512;
 
 /// How wide strips are, and what lines they have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout<const N: usize> {
     /// Columns of a strip.
     pub(crate) width: usize,
-    lines: Vec<Line<N>>,
+    pub(crate) lines: Vec<Line<N>>,
+    pub(crate) line_len: usize,
+    /// Columns after its own that a strip's lines hold.
+    pub(crate) reach: usize,
+    /// Whether offsets of the outer axes are shifts within a line.
+    is_flat: bool,
     /// Of each line and member: the sum that reads it, and where it begins within the sum's part of a channel.
     members: Vec<Vec<(usize, usize)>>,
-    line_len: usize,
-    reach: usize,
     /// By sum: from a channel's first element to the next one's.
     channel_strides: Vec<usize>,
 }
@@ -38,57 +45,30 @@ pub(crate) struct Strip {
     pub(crate) len: usize,
 }
 
-/// Neighbouring entries that exist in the source.
-#[derive(Clone, Copy, Debug)]
-struct Segment {
-    /// How many entries come before.
-    to: usize,
-    len: usize,
-    /// Where in the plane the first of them is.
-    from: usize,
-}
-
-/// What a line is made of in one strip, the same for every channel.
-#[derive(Clone, Debug)]
-struct Content {
-    segments: Vec<Segment>,
-    /// Whether some entry does not exist, and is 0.
-    has_gaps: bool,
-}
-
-/// The packed source of a place, some channels at a time.
-pub(crate) struct Packed<T> {
-    /// `[strip][sum][channel][line][column]`
-    pub(crate) values: Vec<T>,
-    /// By strip, then by line.
-    contents: Vec<Content>,
-    /// The entries of a channel, where they do not lie together in the source: by phase.
-    entries: Vec<T>,
-    /// The same as they are in the source, with zeros where it ends.
-    padded: Vec<T>,
-    /// Whether everything was finite that pairs were made of. Where something is not, its neighbours are spoilt.
-    pub(crate) finite: bool,
-}
-
-/// Elements of the source of one strip that should stay in a first-level cache beside a panel of weights.
-const STRIP_LEN: usize = 5 * 1024;
-/// Elements that vectors may read beyond those that they need.
-const SLACK: usize = 32;
-
 impl<const N: usize> Layout<N> {
-    /// Strips of a multiple of `tile` columns: wide ones where they fit a first-level cache with all channels, as there is
-    /// less to be done per element then, or where neighbouring strips would share too much.
+    /// Strips of a multiple of `tile` columns, of that kind of lines that holds fewer elements per column.
     pub(crate) fn new(form: &Form<N>, tile: usize) -> Self {
-        let reach = form.reach();
+        let separate = Layout::with_lines(form, tile, false);
+        let flat = Layout::with_lines(form, tile, true);
+        let is_smaller = flat.per_channel() * separate.width < separate.per_channel() * flat.width;
+        if is_smaller && flat.width <= MAX_FLAT_WIDTH { flat } else { separate }
+    }
+
+    /// Wide strips where they fit a first-level cache with all channels, as there is less to be done per element then, or
+    /// where neighbouring strips would share too much.
+    fn with_lines(form: &Form<N>, tile: usize, is_flat: bool) -> Self {
         let mut lines: Vec<Line<N>> = Vec::new();
         for term in form.terms() {
-            if !lines.contains(&term.line) {
-                lines.push(term.line);
+            let line = line_of(term, is_flat);
+            if !lines.contains(&line) {
+                lines.push(line);
             }
         }
+        let reach = form.terms().map(|term| shift(form, term, is_flat)).max().unwrap_or(0);
         let num_lines: usize = lines.iter().map(|line| line.view.sums().len()).sum();
         let fits = |width: usize| form.source_channels * num_lines * (width + reach) <= STRIP_LEN;
-        let least = (2 * reach).div_ceil(tile).max(1);
+        let columns = form.num_columns(form.axes[0].len);
+        let least = (2 * reach).min(columns).div_ceil(tile).max(1);
         let width = (least..=64 / tile).rev().find(|&tiles| fits(tiles * tile)).unwrap_or(least) * tile;
         let line_len = (width + reach).next_multiple_of(8);
         let mut channel_strides = Vec::new();
@@ -99,7 +79,7 @@ impl<const N: usize> Layout<N> {
             (sum, *start - line_len)
         };
         let members = lines.iter().map(|line| line.view.sums().iter().map(&mut put).collect()).collect();
-        Layout { width, lines, members, line_len, reach, channel_strides }
+        Layout { width, lines, line_len, reach, is_flat, members, channel_strides }
     }
 
     /// From a channel's first element to the next one's, within the part of a sum.
@@ -119,31 +99,20 @@ impl<const N: usize> Layout<N> {
     }
 
     /// Where in its sum's part of a channel a term reads.
-    pub(crate) fn offset(&self, term: &Term<N>) -> usize {
-        let line =
-            self.lines.iter().position(|line| *line == term.line).expect("every term's line was put there");
-        self.members[line][term.member].1 + term.offset
+    pub(crate) fn offset(&self, form: &Form<N>, term: &Term<N>) -> usize {
+        let line = line_of(term, self.is_flat);
+        let line = self.lines.iter().position(|own| *own == line).expect("every term's line was put there");
+        self.members[line][term.member].1 + shift(form, term, self.is_flat)
     }
 
-    /// Puts the lines of a view into a strip: those of `columns` columns, and what neighbours read of them.
-    fn put<T: Element>(
-        &self,
-        isa: Isa,
-        view: View,
-        from: &[T],
-        columns: usize,
-        (to, starts): (&mut [T], &[usize; 4]),
-    ) {
-        // Whole vectors, where there are entries enough.
-        let least = columns + self.reach;
-        let most = least.next_multiple_of(8).min(self.line_len);
-        match view {
-            View::Entries => gather(&mut to[starts[0]..][..most.min(from.len())], from, 1),
-            View::Pairs { taps, .. } => {
-                let len = most.min((from.len() - taps.taps() - 1) / 2 + 1);
-                pair_lines(isa, taps, from, len.max(least), to, &starts[..taps.lines()]);
-            }
-        }
+    /// Where in a strip of `channels` channels the members of a line begin for one of them.
+    pub(crate) fn starts(&self, line: usize, channel: usize, channels: usize) -> [usize; 4] {
+        let members = &self.members[line];
+        std::array::from_fn(|member| {
+            members.get(member).map_or(0, |&(sum, start)| {
+                self.part(sum, channels) + channel * self.channel_strides[sum] + start
+            })
+        })
     }
 
     /// The strips of a place, item by item.
@@ -155,28 +124,18 @@ impl<const N: usize> Layout<N> {
         };
         (0..form.num_items(place)).flat_map(of_item).collect()
     }
+}
 
-    /// Finds out what a line of a strip is made of.
-    fn content(&self, form: &Form<N>, place: &Place, strip: Strip, line: &Line<N>) -> Content {
-        let extents = form.extents(place.rows.len());
-        let mut content = Content { segments: Vec::new(), has_gaps: false };
-        let mut entry = strip.column * form.unit + flatten(line.outer, extents) + line.view.parity();
-        // What a partial strip computes beyond its columns is dropped, whatever it reads there.
-        let end = line.view.entries(strip.len + self.reach);
-        let mut to = 0;
-        while to < end {
-            let row = extents[N - 1] - entry % extents[N - 1];
-            let len = row.min(end - to);
-            if let Some((skip, len, from)) = form.source(place, strip.item, line.slot, entry, len) {
-                content.segments.push(Segment { to: to + skip, len, from });
-            }
-            entry += len;
-            to += len;
-        }
-        let found: usize = content.segments.iter().map(|segment| segment.len).sum();
-        content.has_gaps = found < end;
-        content
-    }
+/// The line that a term reads.
+fn line_of<const N: usize>(term: &Term<N>, is_flat: bool) -> Line<N> {
+    if is_flat { Line { outer: [0; N], ..term.line } } else { term.line }
+}
+
+/// How far after a column a term reads in its line.
+fn shift<const N: usize>(form: &Form<N>, term: &Term<N>, is_flat: bool) -> usize {
+    // Rows of the last axis are whole columns, and no other extent than the first depends on the place.
+    let outer = if is_flat { flatten(term.line.outer, form.extents(1)) / form.unit } else { 0 };
+    outer + term.offset
 }
 
 impl View {
@@ -191,7 +150,7 @@ impl View {
     }
 
     /// Which entry of a column is the first.
-    fn parity(self) -> usize {
+    pub(crate) fn parity(self) -> usize {
         match self {
             View::Entries => 0,
             View::Pairs { parity, .. } => parity,
@@ -199,168 +158,10 @@ impl View {
     }
 
     /// Entries that so many columns are made of.
-    fn entries(self, columns: usize) -> usize {
+    pub(crate) fn entries(self, columns: usize) -> usize {
         match self {
             View::Entries => columns,
             View::Pairs { taps, .. } => 2 * (columns - 1) + taps.taps() + 1,
-        }
-    }
-}
-
-impl<T: Element> Packed<T> {
-    pub(crate) fn new() -> Self {
-        Packed {
-            values: Vec::new(),
-            contents: Vec::new(),
-            entries: Vec::new(),
-            padded: Vec::new(),
-            finite: true,
-        }
-    }
-
-    /// Looks up what the strips of another place hold.
-    pub(crate) fn visit<const N: usize>(
-        &mut self,
-        form: &Form<N>,
-        layout: &Layout<N>,
-        place: &Place,
-        strips: &[Strip],
-    ) {
-        self.contents.clear();
-        if N == 1 {
-            return;
-        }
-        for &strip in strips {
-            self.contents.extend(layout.lines.iter().map(|line| layout.content(form, place, strip, line)));
-        }
-    }
-
-    /// Packs `channels` of the place visited last.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the place, its strips and the source they are packed from"
-    )]
-    pub(crate) fn fill<const N: usize>(
-        &mut self,
-        form: &Form<N>,
-        layout: &Layout<N>,
-        isa: Isa,
-        place: &Place,
-        strips: &[Strip],
-        channels: Range<usize>,
-        source: &[T],
-    ) {
-        let Packed { values, contents, entries, padded, finite } = self;
-        let strip_len = channels.len() * layout.per_channel();
-        let step = form.axes[N - 1].source_step;
-        let plane_len = form.source_plane_len();
-        let num_lines = layout.lines.len();
-        let read = form.source_range(place);
-        values.resize(strips.len() * strip_len, T::zero());
-        entries.resize((2 * layout.line_len + SLACK).max(entries.len()), T::zero());
-        for channel in channels.clone() {
-            let at = channel - channels.start;
-            let place_of = |(sum, start): (usize, usize)| {
-                layout.part(sum, channels.len()) + at * layout.channel_strides[sum] + start
-            };
-            let starts: Vec<[usize; 4]> = layout
-                .members
-                .iter()
-                .map(|members| std::array::from_fn(|member| members.get(member).map_or(0, |&m| place_of(m))))
-                .collect();
-            if form.unit > 1 {
-                for item in (0..form.num_items(place)).step_by(form.residues) {
-                    let plane = form.source_plane(place, item, channel) * plane_len;
-                    *finite &= all_finite(&source[plane..][read.clone()]);
-                }
-            }
-            if N == 1 {
-                let per_item = strips.len() / place.batch.len();
-                for (batch, strips) in strips.chunks(per_item).enumerate() {
-                    let plane = form.source_plane(place, batch * form.residues, channel) * plane_len;
-                    let rows = signal_rows(form, isa, place, &source[plane..][..plane_len], entries, padded);
-                    for (number, strip) in strips.iter().enumerate() {
-                        let to = &mut values[(batch * per_item + number) * strip_len..][..strip_len];
-                        for (line, starts) in layout.lines.iter().zip(&starts) {
-                            let row = form.slots[line.slot][0] + strip.item % form.residues;
-                            let from = &rows.values[row * rows.stride + strip.column * form.unit..];
-                            layout.put(isa, line.view, &from[line.view.parity()..], strip.len, (to, starts));
-                        }
-                    }
-                }
-                continue;
-            }
-            for (number, strip) in strips.iter().enumerate() {
-                let plane = form.source_plane(place, strip.item, channel) * plane_len;
-                let plane = &source[plane..][..plane_len];
-                let to = &mut values[number * strip_len..][..strip_len];
-                let contents = &contents[number * num_lines..][..num_lines];
-                for ((line, starts), content) in layout.lines.iter().zip(&starts).zip(contents) {
-                    let from = match content.segments[..] {
-                        [segment] if step == 1 && !content.has_gaps => &plane[segment.from..],
-                        _ => {
-                            content.copy(plane, step, entries);
-                            &entries[..]
-                        }
-                    };
-                    layout.put(isa, line.view, from, strip.len, (to, starts));
-                }
-            }
-        }
-    }
-}
-
-/// The entries of a place along a single axis, by phase of the source.
-struct Rows<'a, T> {
-    values: &'a [T],
-    stride: usize,
-}
-
-/// The entries of one signal of a place: where they lie, or de-interleaved, with zeros where the source ends.
-fn signal_rows<'a, T: Element, const N: usize>(
-    form: &Form<N>,
-    isa: Isa,
-    place: &Place,
-    plane: &'a [T],
-    entries: &'a mut Vec<T>,
-    padded: &mut Vec<T>,
-) -> Rows<'a, T> {
-    let axis = &form.axes[0];
-    let step = axis.source_step;
-    // Pairs may read one position more than there are, and vectors some more.
-    let len = place.rows.len() + axis.reach + form.unit - 1;
-    let start = axis.source_start + (place.rows.start * step) as isize;
-    let end = start + (len * step) as isize;
-    let inside = start >= 0 && end <= plane.len() as isize;
-    if step == 1 && inside {
-        return Rows { values: &plane[start as usize..], stride: 0 };
-    }
-    let from = if inside {
-        &plane[start as usize..end as usize]
-    } else {
-        padded.clear();
-        padded.resize(len * step, T::zero());
-        let clamp = |at: isize| at.clamp(0, plane.len() as isize);
-        let exists = clamp(start) as usize..clamp(end) as usize;
-        if !exists.is_empty() {
-            padded[(exists.start as isize - start) as usize..][..exists.len()]
-                .copy_from_slice(&plane[exists]);
-        }
-        padded
-    };
-    let stride = (len + SLACK).next_multiple_of(8);
-    entries.resize((step * stride).max(entries.len()), T::zero());
-    deinterleave(isa, from, step, len, entries, stride);
-    Rows { values: entries, stride }
-}
-
-impl Content {
-    fn copy<T: Element>(&self, plane: &[T], step: usize, to: &mut [T]) {
-        if self.has_gaps {
-            to.fill(T::zero());
-        }
-        for segment in &self.segments {
-            gather(&mut to[segment.to..][..segment.len], &plane[segment.from..], step);
         }
     }
 }
