@@ -3,7 +3,7 @@
 //! A kernel reads the weight in an order of its own. Packing takes about as long as using the result for some tens of
 //! positions, and a network that no longer learns can do it once.
 
-use lucid_kernels::{Element, Isa};
+use lucid_kernels::{Element, Isa, all_finite};
 use ndarray::{ArrayD, ArrayView, ArrayView1, ArrayViewMut, CowArray, Dimension, IxDyn};
 
 use crate::error::{Error, Result};
@@ -12,7 +12,6 @@ use crate::options::Kind;
 use crate::plan::{Pass, Plan};
 use crate::polyphase::{self, Filtering, Operands, Weight};
 use crate::run::{bias, elements, expect_shape, standard, zeros};
-use crate::runs::all_finite;
 
 /// A weight in the order in which [`Plan::convolve_prepared`] reads it: see [`Plan::prepare`].
 ///
@@ -80,7 +79,7 @@ impl<const N: usize> Plan<N> {
             filtering,
             values: polyphase::prepare(g, pass, filtering, recipe.isa, elements(&plain)),
         });
-        let panels = panels.filter(|panels| all_finite(&panels.values));
+        let panels = panels.filter(|panels| all_finite(recipe.isa, &panels.values));
         Ok(PreparedWeight { key: Key::new(g, recipe.isa), plain: plain.into_owned(), panels })
     }
 

@@ -1,13 +1,12 @@
 //! Running a plan: checks the arrays against the geometry, then hands their elements to an algorithm.
 
-use lucid_kernels::Element;
+use lucid_kernels::{Element, all_finite};
 use ndarray::{Array1, ArrayD, ArrayView, ArrayView1, Axis, CowArray, Dimension, IxDyn};
 
 use crate::error::{Error, Result};
 use crate::options::{Kind, Options};
 use crate::plan::{Algorithm, Pass, Plan, Recipe};
 use crate::polyphase::{self, Filtering, Operands, Sides, Weight};
-use crate::runs::all_finite;
 use crate::{columns, depthwise, direct, geometry::Shapes};
 
 /// What arrives at the input, the weight and the bias when `dy` arrives at the output.
@@ -217,7 +216,7 @@ impl<const N: usize> Plan<N> {
             Algorithm::Depthwise => {
                 depthwise::backward_weight(g, recipe.isa, x, y, elements_mut(&mut dw));
                 // A term that does not exist may have made a NaN of an infinity: then they are summed one by one.
-                if !all_finite(elements_mut(&mut dw)) {
+                if !all_finite(recipe.isa, elements_mut(&mut dw)) {
                     direct::backward_weight(g, &Recipe::direct(g), x, y, elements_mut(&mut dw));
                 }
             }
@@ -247,7 +246,7 @@ impl<const N: usize> Plan<N> {
             Algorithm::Depthwise => pass != Pass::BackwardWeight,
             _ => false,
         };
-        let exact = !multiplies_zeros || all_finite(other);
+        let exact = !multiplies_zeros || all_finite(recipe.isa, other);
         if exact { recipe } else { Recipe::direct(self.geometry()) }
     }
 }

@@ -172,8 +172,3 @@ pub(crate) fn dot<T: Element>(coarse: &[T], fine: &[T], stride: usize) -> T {
     }
     sums.into_iter().fold(T::zero(), |sum, lane| sum + lane)
 }
-
-/// Whether no value is NaN or infinite. Stops between chunks only, so that the inside of one vectorises.
-pub(crate) fn all_finite<T: Element>(values: &[T]) -> bool {
-    values.chunks(1024).all(|chunk| chunk.iter().fold(true, |finite, value| finite & value.is_finite()))
-}

@@ -22,6 +22,7 @@ pub trait Element:
     + sealed::Interleave
     + sealed::Pairs
     + sealed::Filters
+    + sealed::Finite
     + 'static
 {
 }
@@ -40,6 +41,12 @@ pub(crate) mod sealed {
     pub trait Tiles: Sized {
         /// The kernel of `isa`, or of the baseline where this machine lacks it, for 1 to 16 rows.
         fn tile_kernel(isa: Isa, rows: usize) -> TileKernel<Self>;
+    }
+
+    /// [`crate::all_finite`], per element type.
+    pub trait Finite: Sized {
+        /// Falls back to the baseline where this machine lacks `isa`.
+        fn all_finite(isa: Isa, values: &[Self]) -> bool;
     }
 
     /// The blocks of [`crate::interleave`] and its inverse that are transposed in registers, per element type: both

@@ -6,6 +6,7 @@ mod element;
 mod filter;
 mod filter_loops;
 mod filter_sets;
+mod finite;
 mod generated;
 mod interleave;
 #[cfg(target_arch = "x86_64")]
@@ -22,6 +23,7 @@ mod vector;
 pub use bandwidth::copy_bandwidth;
 pub use element::Element;
 pub use filter::{Rows, Taps, filter, filter_gradient, filter_pairs};
+pub use finite::all_finite;
 pub use interleave::{deinterleave, interleave};
 pub use isa::Isa;
 pub use pairs::{PairTaps, pair_lines, pair_outputs};

@@ -10,6 +10,10 @@
 
 use crate::vector::Vector;
 
+/// How far ahead, in elements, a tile of a single vector asks for its weights. It uses each once, so it is as fast as they
+/// arrive, and the processor's own prefetching ends with every page.
+const PREFETCH: usize = 1024;
+
 /// The operands of a tile, checked against one another once.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a, T> {
@@ -128,6 +132,10 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
                 let from = unsafe { terms.signal.as_ptr().add(at + v * X::LANES) };
                 // SAFETY: hence LANES elements can be read there; the caller promises the instruction set.
                 *x = unsafe { X::load(from) };
+            }
+            if V == 1 {
+                // SAFETY: the caller promises the instruction set.
+                unsafe { X::prefetch(weights.wrapping_add(PREFETCH)) };
             }
             for (m, acc) in acc.iter_mut().enumerate() {
                 // The weights have num_channels * taps * M elements and this is term number

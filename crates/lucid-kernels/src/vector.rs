@@ -1,4 +1,4 @@
-//! What the kernels ask of a vector: five operations, so that each loop is written once for every instruction set.
+//! What the kernels ask of a vector: six operations, so that each loop is written once for every instruction set.
 
 /// A vector of numbers in a register.
 ///
@@ -20,6 +20,9 @@ pub(crate) trait Vector: Copy {
     unsafe fn load(from: *const Self::Element) -> Self;
     /// Writes the lanes from `to` on.
     unsafe fn store(self, to: *mut Self::Element);
+    /// Asks for the cache line at an address, which need not be one of an element.
+    #[inline(always)]
+    unsafe fn prefetch(_: *const Self::Element) {}
     /// `self * factor + addend`, fused where the instruction set does that.
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self;
 }
@@ -84,6 +87,12 @@ pub(crate) mod x86 {
             impl Vector for $name {
                 type Element = $scalar;
                 const LANES: usize = $lanes;
+
+                #[inline(always)]
+                unsafe fn prefetch(at: *const $scalar) {
+                    // SAFETY: the caller promises the instruction set; any address may be asked for.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+                }
 
                 #[inline(always)]
                 unsafe fn zero() -> Self {

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use lucid_kernels::{Element, Isa, deinterleave, pair_lines};
+use lucid_kernels::{Element, Isa, all_finite, deinterleave, pair_lines};
 
 use super::form::{Form, Line, View, flatten};
 use super::place::Place;
 use super::schedule::Schedule;
 use super::strips::{Layout, Strip};
-use crate::runs::{all_finite, gather};
+use crate::runs::gather;
 
 /// Elements that vectors may read beyond those that they need.
 const SLACK: usize = 32;
@@ -96,7 +96,7 @@ impl<T: Element> Packed<T> {
                 let plane = form.source_plane(place, batch * form.residues, channel) * plane_len;
                 let plane = &source[plane..][..plane_len];
                 if form.unit > 1 {
-                    self.finite &= all_finite(&plane[read.clone()]);
+                    self.finite &= all_finite(schedule.isa, &plane[read.clone()]);
                 }
                 let first_strip = batch * per_item;
                 if N == 1 {

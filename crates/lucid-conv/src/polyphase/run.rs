@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lucid_kernels::{Element, Isa, SignalLayout, Start, Terms, pair_outputs};
+use lucid_kernels::{Element, Isa, SignalLayout, Start, Terms, all_finite, pair_outputs};
 
 use super::form::{Filtering, Form, flatten};
 use super::packed::Packed;
@@ -13,7 +13,6 @@ use super::schedule::{Packing, Schedule};
 use super::strips::Strip;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
-use crate::runs::all_finite;
 use crate::tasks::{run_all, threads_for};
 
 /// Multiplications above which threads share a pass.
@@ -88,7 +87,7 @@ pub(crate) fn pass<T: Element, const N: usize>(
     let (weight, finite) = match operands.weight {
         Weight::Plain(weight) if schedule.packing == Packing::Before => {
             prepared = prepare_form(&schedule, weight);
-            (Weight::Prepared(&prepared), all_finite(&prepared))
+            (Weight::Prepared(&prepared), all_finite(isa, &prepared))
         }
         other => (other, true),
     };
@@ -117,7 +116,7 @@ pub(crate) fn pass<T: Element, const N: usize>(
                     class.pack(&form, group, channels.clone(), weight, own);
                     rest = others;
                 }
-                if !all_finite(&own) {
+                if !all_finite(isa, &own) {
                     finite.store(false, Ordering::Relaxed);
                 }
                 &own

@@ -4,14 +4,13 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lucid_kernels::{Element, Isa, SignalLayout, Start, Sums, Terms, interleave};
+use lucid_kernels::{Element, Isa, SignalLayout, Start, Sums, Terms, all_finite, interleave};
 
 use super::lines::{Lines, pack_coarse};
 use super::schedule::{Lengths, SHARED, Schedule};
 use super::{Panel, Place, Roles, panels, windows};
 use crate::geometry::Geometry;
 use crate::runs::Block;
-use crate::runs::all_finite;
 use crate::tasks::{run_all, threads_for};
 
 /// What is multiplied: the arrays on the two grids.
@@ -90,7 +89,7 @@ pub(crate) fn weight_gradient<T: Element, const N: usize>(
             Roles::Phases => store_phases(&schedule, isa, taps, &of_panels, sums, &mut task),
             Roles::Windows => {
                 store_windows(&schedule, isa, &of_panels, sums, &mut scratch.buffer, &mut task);
-                task.dw.iter().all(|row| all_finite(row))
+                task.dw.iter().all(|row| all_finite(isa, row))
             }
         };
         if !is_finite {
@@ -240,7 +239,7 @@ fn store_phases<T: Element, const N: usize>(
                 let from = &sums[tile + row * width + (lanes.first - lanes.start)..];
                 interleave(isa, from, m * width, taps, lanes.needed, dw);
             }
-            is_finite &= all_finite(dw);
+            is_finite &= all_finite(isa, dw);
         }
     }
     is_finite
