@@ -85,7 +85,7 @@ impl<T: Element> Packed<T> {
     ) {
         let Schedule { form, layout, .. } = schedule;
         let plane_len = form.source_plane_len();
-        let strip_len = channels.len() * layout.per_channel();
+        let strip_len = layout.strip_len(channels.len());
         let per_item = strips.len() / place.batch.len();
         self.values.resize(strips.len() * strip_len, T::zero());
         self.entries.resize((2 * layout.line_len + SLACK).max(self.entries.len()), T::zero());
@@ -118,7 +118,7 @@ impl<T: Element> Packed<T> {
         plane: &[T],
     ) {
         let Schedule { form, layout, .. } = schedule;
-        let strip_len = channels * layout.per_channel();
+        let strip_len = layout.strip_len(channels);
         let Packed { values, entries, padded, .. } = self;
         let rows = signal_rows(form, schedule.isa, place, plane, entries, padded);
         for (number, strip) in strips.iter().enumerate() {
@@ -142,7 +142,7 @@ impl<T: Element> Packed<T> {
     ) {
         let Schedule { form, layout, .. } = schedule;
         let step = form.axes[N - 1].source_step;
-        let (strip_len, num_lines) = (channels * layout.per_channel(), layout.lines.len());
+        let (strip_len, num_lines) = (layout.strip_len(channels), layout.lines.len());
         let Packed { values, contents, entries, .. } = self;
         let contents = contents.chunks(num_lines.max(1)).skip(first_strip);
         let values = values.chunks_mut(strip_len.max(1)).skip(first_strip);

@@ -290,7 +290,7 @@ fn add_sources<T: Element, const N: usize>(
 ) {
     let Schedule { form, layout, row_stride, .. } = schedule;
     let Block { place, strips, chunk, sources } = block;
-    let strip_len = sources.len() * layout.per_channel();
+    let strip_len = layout.strip_len(sources.len());
     let (mut first_row, mut first_panel) = (0, 0);
     // Both outputs of a pair have the bias.
     let of_bias = if form.unit == 2 { 1 } else { 0 };

@@ -143,7 +143,7 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
     /// Elements of workspace of a thread.
     pub(crate) fn workspace_len(&self) -> usize {
         let strips = (self.row_stride - 16) / self.layout.width;
-        let source = strips * self.reduction * self.layout.per_channel();
+        let source = strips * self.layout.strip_len(self.reduction);
         let panels = match self.packing {
             Packing::Before => 0,
             Packing::ByTask => self.panels_len(self.portions.channels),

@@ -14,6 +14,11 @@ use super::place::Place;
 
 /// Elements of the source of one strip that should stay in a first-level cache beside a panel of weights.
 const STRIP_LEN: usize = 5 * 1024;
+/// A distance between strips that puts equal places of them into the same few sets of a first-level cache, as pages are of
+/// 4 KiB: a channel is packed into all strips of a place, one after the other.
+const ALIASED: usize = 512;
+/// What such strips are set apart by: three lines of `f32`.
+const SPREAD: usize = 48;
 /// Columns of the widest strip that holds several rows.
 const MAX_FLAT_WIDTH: usize = 512;
 
@@ -91,6 +96,12 @@ impl<const N: usize> Layout<N> {
     /// Elements of a strip, per channel.
     pub(crate) fn per_channel(&self) -> usize {
         self.channel_strides.iter().sum()
+    }
+
+    /// Elements of a strip of so many channels, and from one strip to the next.
+    pub(crate) fn strip_len(&self, channels: usize) -> usize {
+        let len = channels * self.per_channel();
+        if len.is_multiple_of(ALIASED) { len + SPREAD } else { len }
     }
 
     /// Where the part of a sum begins in a strip of so many channels.
