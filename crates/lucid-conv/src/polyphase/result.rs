@@ -15,9 +15,31 @@ pub(crate) struct Sums<'a, T> {
     pub(crate) of_item: usize,
 }
 
+/// A thread's buffers for [`Form::store`].
+#[derive(Debug)]
+pub(crate) struct Rows<T> {
+    /// Where the rows of sums begin that are interleaved.
+    starts: Vec<usize>,
+    /// Rows of several classes, brought together.
+    gathered: Vec<T>,
+}
+
+impl<T> Rows<T> {
+    pub(crate) fn new() -> Self {
+        Rows { starts: Vec::new(), gathered: Vec::new() }
+    }
+}
+
 impl<const N: usize> Form<N> {
     /// Writes the sums of a channel to where they belong in a plane, which has the results of the place only.
-    pub(crate) fn store<T: Element>(&self, isa: Isa, place: &Place, sums: &Sums<'_, T>, plane: &mut [T]) {
+    pub(crate) fn store<T: Element>(
+        &self,
+        isa: Isa,
+        place: &Place,
+        sums: &Sums<'_, T>,
+        rows: &mut Rows<T>,
+        plane: &mut [T],
+    ) {
         const { assert!(N >= 1) };
         let last = N - 1;
         let extents = self.extents(place.rows.len());
@@ -36,7 +58,9 @@ impl<const N: usize> Form<N> {
         let group = num_last * self.residues * self.unit;
         let mut outer_phases = self.axes.each_ref().map(|axis| axis.phases.len());
         outer_phases[last] = 1;
-        let mut starts = vec![0; group];
+        let Rows { starts, gathered } = rows;
+        starts.clear();
+        starts.resize(group, 0);
         for outer in multi_indices(positions) {
             let column = flatten(outer, extents) / self.unit;
             for phase in multi_indices(outer_phases) {
@@ -71,8 +95,8 @@ impl<const N: usize> Form<N> {
                 let tail = head + whole * group;
                 if whole > 0 {
                     let columns = (skipped + head) / group;
-                    let starts: Vec<usize> = starts.iter().map(|start| start + columns).collect();
-                    interleave_from(isa, sums.values, &starts, whole, &mut to[head..tail]);
+                    let interleaved = &mut to[head..tail];
+                    interleave_from(isa, &sums.values[columns..], starts, whole, interleaved, gathered);
                 }
                 for (number, to) in to.iter_mut().enumerate().skip(tail) {
                     *to = value(skipped + number);
@@ -105,7 +129,14 @@ impl<const N: usize> Form<N> {
 }
 
 /// `to[q * starts.len() + r] = values[starts[r] + q]` for `q < len`.
-fn interleave_from<T: Element>(isa: Isa, values: &[T], starts: &[usize], len: usize, to: &mut [T]) {
+fn interleave_from<T: Element>(
+    isa: Isa,
+    values: &[T],
+    starts: &[usize],
+    len: usize,
+    to: &mut [T],
+    rows: &mut Vec<T>,
+) {
     let (first, num_rows) = (starts[0], starts.len());
     let row_stride = starts.get(1).map_or(0, |&second| second.saturating_sub(first));
     if starts.iter().enumerate().all(|(r, &start)| start == first + r * row_stride) {
@@ -113,7 +144,7 @@ fn interleave_from<T: Element>(isa: Isa, values: &[T], starts: &[usize], len: us
     }
     // Phases of several classes: bring together a few hundred positions at a time.
     const BLOCK: usize = 256;
-    let mut rows = vec![T::zero(); num_rows * BLOCK];
+    rows.resize(num_rows * BLOCK, T::zero());
     for (block, to) in to.chunks_mut(BLOCK * num_rows).enumerate() {
         let len = to.len() / num_rows;
         for (row, start) in rows.chunks_mut(BLOCK).zip(starts) {

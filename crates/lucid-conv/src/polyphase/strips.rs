@@ -51,17 +51,22 @@ struct Segment {
 /// What a line is made of in one strip, the same for every channel.
 #[derive(Clone, Debug)]
 struct Content {
-    segments: Vec<Segment>,
+    /// Which of the place's segments.
+    segments: Range<usize>,
     /// Whether some entry does not exist, and is 0.
     has_gaps: bool,
 }
 
 /// The packed source of a place, some channels at a time.
+#[derive(Debug)]
 pub(crate) struct Packed<T> {
     /// `[strip][sum][channel][line][column]`
     pub(crate) values: Vec<T>,
     /// By strip, then by line.
     contents: Vec<Content>,
+    segments: Vec<Segment>,
+    /// By line: where a channel's entries are put, for each member.
+    starts: Vec<[usize; 4]>,
     /// The entries of a channel, where they do not lie together in the source: by phase.
     entries: Vec<T>,
     /// The same as they are in the source, with zeros where it ends.
@@ -147,19 +152,26 @@ impl<const N: usize> Layout<N> {
     }
 
     /// The strips of a place, item by item.
-    pub(crate) fn strips(&self, form: &Form<N>, place: &Place) -> Vec<Strip> {
+    pub(crate) fn strips(&self, form: &Form<N>, place: &Place) -> impl Iterator<Item = Strip> {
         let end = form.num_columns(place.rows.len());
         let starts = (0..end).step_by(self.width);
-        let of_item = |item| {
+        let of_item = move |item| {
             starts.clone().map(move |column| Strip { item, column, len: self.width.min(end - column) })
         };
-        (0..form.num_items(place)).flat_map(of_item).collect()
+        (0..form.num_items(place)).flat_map(of_item)
     }
 
     /// Finds out what a line of a strip is made of.
-    fn content(&self, form: &Form<N>, place: &Place, strip: Strip, line: &Line<N>) -> Content {
+    fn content(
+        &self,
+        form: &Form<N>,
+        place: &Place,
+        strip: Strip,
+        line: &Line<N>,
+        segments: &mut Vec<Segment>,
+    ) -> Content {
         let extents = form.extents(place.rows.len());
-        let mut content = Content { segments: Vec::new(), has_gaps: false };
+        let first = segments.len();
         let mut entry = strip.column * form.unit + flatten(line.outer, extents) + line.view.parity();
         // What a partial strip computes beyond its columns is dropped, whatever it reads there.
         let end = line.view.entries(strip.len + self.reach);
@@ -168,14 +180,13 @@ impl<const N: usize> Layout<N> {
             let row = extents[N - 1] - entry % extents[N - 1];
             let len = row.min(end - to);
             if let Some((skip, len, from)) = form.source(place, strip.item, line.slot, entry, len) {
-                content.segments.push(Segment { to: to + skip, len, from });
+                segments.push(Segment { to: to + skip, len, from });
             }
             entry += len;
             to += len;
         }
-        let found: usize = content.segments.iter().map(|segment| segment.len).sum();
-        content.has_gaps = found < end;
-        content
+        let found: usize = segments[first..].iter().map(|segment| segment.len).sum();
+        Content { segments: first..segments.len(), has_gaps: found < end }
     }
 }
 
@@ -212,6 +223,8 @@ impl<T: Element> Packed<T> {
         Packed {
             values: Vec::new(),
             contents: Vec::new(),
+            segments: Vec::new(),
+            starts: Vec::new(),
             entries: Vec::new(),
             padded: Vec::new(),
             finite: true,
@@ -226,12 +239,15 @@ impl<T: Element> Packed<T> {
         place: &Place,
         strips: &[Strip],
     ) {
-        self.contents.clear();
+        let Packed { contents, segments, .. } = self;
+        contents.clear();
+        segments.clear();
         if N == 1 {
             return;
         }
         for &strip in strips {
-            self.contents.extend(layout.lines.iter().map(|line| layout.content(form, place, strip, line)));
+            let content = |line| layout.content(form, place, strip, line, segments);
+            contents.extend(layout.lines.iter().map(content));
         }
     }
 
@@ -250,7 +266,7 @@ impl<T: Element> Packed<T> {
         channels: Range<usize>,
         source: &[T],
     ) {
-        let Packed { values, contents, entries, padded, finite } = self;
+        let Packed { values, contents, segments, starts, entries, padded, finite } = self;
         let strip_len = channels.len() * layout.per_channel();
         let step = form.axes[N - 1].source_step;
         let plane_len = form.source_plane_len();
@@ -263,11 +279,10 @@ impl<T: Element> Packed<T> {
             let place_of = |(sum, start): (usize, usize)| {
                 layout.part(sum, channels.len()) + at * layout.channel_strides[sum] + start
             };
-            let starts: Vec<[usize; 4]> = layout
-                .members
-                .iter()
-                .map(|members| std::array::from_fn(|member| members.get(member).map_or(0, |&m| place_of(m))))
-                .collect();
+            starts.clear();
+            starts.extend(layout.members.iter().map(|members| -> [usize; 4] {
+                std::array::from_fn(|member| members.get(member).map_or(0, |&m| place_of(m)))
+            }));
             if form.unit > 1 {
                 for item in (0..form.num_items(place)).step_by(form.residues) {
                     let plane = form.source_plane(place, item, channel) * plane_len;
@@ -281,7 +296,7 @@ impl<T: Element> Packed<T> {
                     let rows = signal_rows(form, isa, place, &source[plane..][..plane_len], entries, padded);
                     for (number, strip) in strips.iter().enumerate() {
                         let to = &mut values[(batch * per_item + number) * strip_len..][..strip_len];
-                        for (line, starts) in layout.lines.iter().zip(&starts) {
+                        for (line, starts) in layout.lines.iter().zip(&*starts) {
                             let row = form.slots[line.slot][0] + strip.item % form.residues;
                             let from = &rows.values[row * rows.stride + strip.column * form.unit..];
                             layout.put(isa, line.view, &from[line.view.parity()..], strip.len, (to, starts));
@@ -295,11 +310,12 @@ impl<T: Element> Packed<T> {
                 let plane = &source[plane..][..plane_len];
                 let to = &mut values[number * strip_len..][..strip_len];
                 let contents = &contents[number * num_lines..][..num_lines];
-                for ((line, starts), content) in layout.lines.iter().zip(&starts).zip(contents) {
-                    let from = match content.segments[..] {
+                for ((line, starts), content) in layout.lines.iter().zip(&*starts).zip(contents) {
+                    let segments = &segments[content.segments.clone()];
+                    let from = match *segments {
                         [segment] if step == 1 && !content.has_gaps => &plane[segment.from..],
                         _ => {
-                            content.copy(plane, step, entries);
+                            content.copy(segments, plane, step, entries);
                             &entries[..]
                         }
                     };
@@ -355,11 +371,11 @@ fn signal_rows<'a, T: Element, const N: usize>(
 }
 
 impl Content {
-    fn copy<T: Element>(&self, plane: &[T], step: usize, to: &mut [T]) {
+    fn copy<T: Element>(&self, segments: &[Segment], plane: &[T], step: usize, to: &mut [T]) {
         if self.has_gaps {
             to.fill(T::zero());
         }
-        for segment in &self.segments {
+        for segment in segments {
             gather(&mut to[segment.to..][..segment.len], &plane[segment.from..], step);
         }
     }
