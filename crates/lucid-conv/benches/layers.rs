@@ -1,4 +1,5 @@
-//! Some layers of real decoders, forward and with all gradients, under criterion: what to watch while changing a kernel.
+//! Some layers of real decoders, planned, forward and with all gradients, under criterion: what to watch while changing a
+//! kernel.
 //! `cargo xtask bench` has the whole list, and the machine's peak beside it.
 
 use std::hint::black_box;
@@ -49,6 +50,10 @@ fn bench(criterion: &mut Criterion) {
         let plan = Plan::new(geometry);
         let (x, w) = (filled(x), filled(w));
         let y = plan.convolve(x.view(), w.view(), None).expect("the arrays have the geometry's shapes");
+        criterion.bench_function(&format!("{name}/plan"), |bencher| {
+            let resolve = || options.resolve(black_box(Shapes { x: x.shape(), w: w.shape() }));
+            bencher.iter(|| resolve().map(Plan::new));
+        });
         criterion.bench_function(&format!("{name}/forward"), |bencher| {
             bencher.iter(|| plan.convolve(black_box(x.view()), w.view(), None));
         });

@@ -13,13 +13,29 @@ use lucid_kernels::Element;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 
-use crate::geometry::Geometry;
-use crate::plan::Recipe;
+use crate::geometry::{Geometry, Side};
+use crate::plan::{Pass, Recipe};
+use crate::run::Operands;
 use crate::runs::{Block, for_each_run, gather, multi_indices, scatter_add};
 use crate::tasks::{run_all, threads_for};
 
 /// Multiplications above which threads share a pass.
 const SHARED: f64 = 500_000.0;
+
+/// A pass onto either grid.
+pub(crate) fn pass<T: Element, const N: usize>(
+    g: &Geometry<N>,
+    pass: Pass,
+    recipe: &Recipe<N>,
+    operands: &Operands<'_, T>,
+    result: &mut [T],
+) {
+    let &Operands { source, weight, bias, .. } = operands;
+    match pass.result() {
+        Side::Coarse => forward(g, recipe, source, weight, bias, result),
+        Side::Fine => backward_data(g, recipe, source, weight, bias, result),
+    }
+}
 
 /// Some coarse channels of one group and batch item, over a block of coarse positions.
 struct ForwardTask<'a, T, const N: usize> {
@@ -30,7 +46,7 @@ struct ForwardTask<'a, T, const N: usize> {
 }
 
 /// A task is a block of coarse positions for some coarse channels of one group and batch item.
-pub(crate) fn forward<T: Element, const N: usize>(
+fn forward<T: Element, const N: usize>(
     g: &Geometry<N>,
     recipe: &Recipe<N>,
     x: &[T],
@@ -54,7 +70,7 @@ pub(crate) fn forward<T: Element, const N: usize>(
     }
 
     let threads = threads_for(g.multiplications(), SHARED);
-    run_all(tasks, threads, workspace(recipe), |columns, task| {
+    run_all(tasks.into_iter(), threads, workspace(recipe), |columns, task| {
         let ForwardTask { item, channel, block, mut y } = task;
         let (n, group) = (item / g.groups, item % g.groups);
         let rows = group * coarse_g + channel..group * coarse_g + channel + y.nrows();
@@ -78,7 +94,7 @@ pub(crate) fn forward<T: Element, const N: usize>(
 
 /// A task is some fine channels of one group and batch item, over the whole signal: blocks of coarse positions write
 /// overlapping parts of the fine grid, so they follow one another.
-pub(crate) fn backward_data<T: Element, const N: usize>(
+fn backward_data<T: Element, const N: usize>(
     g: &Geometry<N>,
     recipe: &Recipe<N>,
     y: &[T],
@@ -97,7 +113,7 @@ pub(crate) fn backward_data<T: Element, const N: usize>(
         .collect();
 
     let threads = threads_for(g.multiplications(), SHARED);
-    run_all(tasks, threads, workspace(recipe), |columns, (item, channel, planes)| {
+    run_all(tasks.into_iter(), threads, workspace(recipe), |columns, (item, channel, planes)| {
         let (n, group) = (item / g.groups, item % g.groups);
         let num_fine = planes.len() / g.fine_len();
         for (c, plane) in planes.chunks_mut(g.fine_len()).enumerate() {
@@ -136,7 +152,7 @@ pub(crate) fn backward_weight<T: Element, const N: usize>(
     }
 
     let threads = threads_for(g.multiplications(), SHARED);
-    run_all(tasks, threads, workspace(recipe), |columns, (group, fine, mut dw)| {
+    run_all(tasks.into_iter(), threads, workspace(recipe), |columns, (group, fine, mut dw)| {
         let rows = dw.ncols();
         for n in 0..g.batch() {
             for block in Block::tiles(g.coarse(), recipe.block) {

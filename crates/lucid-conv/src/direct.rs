@@ -5,16 +5,32 @@
 
 use lucid_kernels::Element;
 
-use crate::geometry::Geometry;
-use crate::plan::Recipe;
+use crate::geometry::{Geometry, Side};
+use crate::plan::{Pass, Recipe};
+use crate::run::Operands;
 use crate::runs::{Block, dot, for_each_run, gather_add, multi_indices, scatter_add};
 use crate::tasks::{run_each, threads_for};
 
 /// Multiplications above which threads share a pass.
 const SHARED: f64 = 50_000.0;
 
+/// A pass onto either grid.
+pub(crate) fn pass<T: Element, const N: usize>(
+    g: &Geometry<N>,
+    pass: Pass,
+    recipe: &Recipe<N>,
+    operands: &Operands<'_, T>,
+    result: &mut [T],
+) {
+    let &Operands { source, weight, bias, .. } = operands;
+    match pass.result() {
+        Side::Coarse => forward(g, recipe, source, weight, bias, result),
+        Side::Fine => backward_data(g, recipe, source, weight, bias, result),
+    }
+}
+
 /// `y[n, c, l] = b[c] + sum over (f, k) of w[c, f, k] x[n, f, fine(l, k)]`; a task is a plane of `y`.
-pub(crate) fn forward<T: Element, const N: usize>(
+fn forward<T: Element, const N: usize>(
     g: &Geometry<N>,
     recipe: &Recipe<N>,
     x: &[T],
@@ -24,7 +40,7 @@ pub(crate) fn forward<T: Element, const N: usize>(
 ) {
     let (coarse_g, fine_g, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
     let stride = g.axes[N - 1].stride;
-    let planes: Vec<_> = y.chunks_mut(g.coarse_len()).enumerate().collect();
+    let planes = y.chunks_mut(g.coarse_len()).enumerate();
     run_each(planes, threads_for(g.multiplications(), SHARED), |(plane, y)| {
         let (n, c) = (plane / g.coarse_channels, plane % g.coarse_channels);
         y.fill(bias.map_or(T::zero(), |bias| bias[c]));
@@ -43,7 +59,7 @@ pub(crate) fn forward<T: Element, const N: usize>(
 }
 
 /// `x[n, f, j] = b[f] + sum over (c, l, k) with j = fine(l, k) of w[c, f, k] y[n, c, l]`; a task is a plane of `x`.
-pub(crate) fn backward_data<T: Element, const N: usize>(
+fn backward_data<T: Element, const N: usize>(
     g: &Geometry<N>,
     recipe: &Recipe<N>,
     y: &[T],
@@ -53,7 +69,7 @@ pub(crate) fn backward_data<T: Element, const N: usize>(
 ) {
     let (coarse_g, fine_g, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
     let stride = g.axes[N - 1].stride;
-    let planes: Vec<_> = x.chunks_mut(g.fine_len()).enumerate().collect();
+    let planes = x.chunks_mut(g.fine_len()).enumerate();
     run_each(planes, threads_for(g.multiplications(), SHARED), |(plane, x)| {
         let (n, f) = (plane / g.fine_channels, plane % g.fine_channels);
         x.fill(bias.map_or(T::zero(), |bias| bias[f]));
@@ -81,7 +97,7 @@ pub(crate) fn backward_weight<T: Element, const N: usize>(
 ) {
     let (coarse_g, fine_g, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
     let stride = g.axes[N - 1].stride;
-    let pairs: Vec<_> = dw.chunks_mut(taps).enumerate().collect();
+    let pairs = dw.chunks_mut(taps).enumerate();
     run_each(pairs, threads_for(g.multiplications(), SHARED), |(pair, dw)| {
         let (c, f) = (pair / fine_g, pair % fine_g);
         dw.fill(T::zero());

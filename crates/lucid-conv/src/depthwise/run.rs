@@ -10,20 +10,16 @@ use super::form::Form;
 use super::window::{Band, Offsets, Window, add_bands, first_of};
 use crate::geometry::Geometry;
 use crate::plan::Pass;
+use crate::run::Operands;
 use crate::tasks::{run_all, threads_for};
+use crate::workspace::Pool;
 
 /// Multiplications, and four for each element that is read or written, above which threads share a pass.
 const SHARED: f64 = 400_000.0;
 
-/// The source, the weight and the bias of a pass.
-pub(crate) struct Operands<'a, T> {
-    pub(crate) source: &'a [T],
-    pub(crate) weight: &'a [T],
-    pub(crate) bias: Option<&'a [T]>,
-}
-
 /// A thread's own workspace.
-struct Scratch<T> {
+#[derive(Debug)]
+pub(crate) struct Scratch<T> {
     bands: Vec<Band>,
     buffer: Vec<T>,
     offsets: Offsets,
@@ -31,8 +27,8 @@ struct Scratch<T> {
     sums: Vec<T>,
 }
 
-impl<T: Element> Scratch<T> {
-    fn new() -> Self {
+impl<T> Default for Scratch<T> {
+    fn default() -> Self {
         Scratch {
             bands: Vec::new(),
             buffer: Vec::new(),
@@ -50,30 +46,33 @@ fn num_threads<const N: usize>(g: &Geometry<N>, result_len: usize, source_len: u
 /// `result = bias + the pass of source and weight`. Every weight has to be finite.
 pub(crate) fn pass<T: Element, const N: usize>(
     g: &Geometry<N>,
-    pass: Pass,
+    form: &Form<N>,
     isa: Isa,
     operands: &Operands<'_, T>,
     result: &mut [T],
+    pool: &Pool<Scratch<T>>,
 ) {
-    let form = Form::new(g, pass);
     let num_threads = num_threads(g, result.len(), operands.source.len());
     let num_chunks = form.num_chunks(result.len() / form.result.iter().product::<usize>());
-    let mut tasks = Vec::new();
     let mut rest = result;
-    for first in (0..num_chunks).step_by(form.chunks_per_task()) {
+    let tasks = (0..num_chunks).step_by(form.chunks_per_task()).map(move |first| {
         let last = (first + form.chunks_per_task()).min(num_chunks) - 1;
         let (start, _) = form.extent(&form.chunk(first));
         let (last_start, last_len) = form.extent(&form.chunk(last));
-        let (task, others) = rest.split_at_mut(last_start + last_len - start);
-        tasks.push((first, task));
-        rest = others;
-    }
-    run_all(tasks, num_threads, Scratch::new, |scratch, (first, mut stretch)| {
+        let task = rest.split_off_mut(..last_start + last_len - start);
+        (first, task.expect("chunks lie one after the other in the result"))
+    });
+    let lend = || {
+        let mut scratch = pool.lend();
+        scratch.offsets.forget();
+        scratch
+    };
+    run_all(tasks, num_threads, lend, |scratch, (first, mut stretch)| {
         let mut chunk = form.chunk(first);
         while !stretch.is_empty() {
             let (out, others) = stretch.split_at_mut(form.extent(&chunk).1);
             stretch = others;
-            run_chunk(g, &form, isa, operands, scratch, &chunk, out);
+            run_chunk(g, form, isa, operands, scratch, &chunk, out);
             chunk = form.chunk_after(chunk);
         }
     });
@@ -193,8 +192,8 @@ pub(crate) fn backward_weight<T: Element, const N: usize>(
     let taps = g.num_taps();
     let (coarse_g, fine_g) = (g.coarse_per_group(), g.fine_per_group());
     let per_task = form.pairs_per_task(g.batch());
-    let tasks: Vec<_> = dw.chunks_mut(per_task * taps).enumerate().collect();
-    run_all(tasks, num_threads(g, x.len(), y.len()), Scratch::new, |scratch, (task, dw)| {
+    let tasks = dw.chunks_mut(per_task * taps).enumerate();
+    run_all(tasks, num_threads(g, x.len(), y.len()), Scratch::default, |scratch, (task, dw)| {
         dw.fill(T::zero());
         for (within, dw) in dw.chunks_exact_mut(taps).enumerate() {
             let pair = task * per_task + within;

@@ -194,6 +194,11 @@ pub(crate) struct Offsets {
 }
 
 impl Offsets {
+    /// Has them laid out anew, for a form that may be another.
+    pub(crate) fn forget(&mut self) {
+        self.made_for = None;
+    }
+
     /// Those of row `row`, counted from the chunk's first row that any tap reads.
     pub(crate) fn lay_out<T, const N: usize>(
         &mut self,

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use lucid_kernels::PairTaps;
 
@@ -79,7 +80,7 @@ pub(crate) struct Form<const N: usize> {
     pub(crate) axes: [Lattice; N],
     /// The phases of the source that some tap reads.
     pub(crate) slots: Vec<[usize; N]>,
-    pub(crate) classes: Vec<Class<N>>,
+    pub(crate) classes: Vec<Arc<Class<N>>>,
     /// Flat positions that a column of sums stands for: 1, or 2 with minimal filtering.
     pub(crate) unit: usize,
     /// Per axis: entries that do not exist at the end of a row, and are those at the beginning of the next one.
@@ -189,7 +190,7 @@ impl<const N: usize> Form<N> {
             let (terms, factors) = sums.into_iter().map(|sum| sum.into_iter().unzip()).unzip();
             classes.entry(terms).or_default().push(Phase { index, factors });
         }
-        let classes = classes.into_iter().map(|(sums, phases)| Class { sums, phases }).collect();
+        let classes = classes.into_iter().map(|(sums, phases)| Arc::new(Class { sums, phases })).collect();
         let (coarse_g, fine_g, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
         // The weight is [coarse][fine of the group][tap].
         let (coarse, fine) = (fine_g * taps, taps);
@@ -264,7 +265,8 @@ impl<const N: usize> Form<N> {
 
     /// Products of one source channel, one result channel and `unit` positions, of all phases.
     pub(crate) fn num_products(&self) -> usize {
-        let of_class = |class: &Class<N>| class.phases.len() * class.sums.iter().map(Vec::len).sum::<usize>();
+        let of_class =
+            |class: &Arc<Class<N>>| class.phases.len() * class.sums.iter().map(Vec::len).sum::<usize>();
         self.classes.iter().map(of_class).sum()
     }
 

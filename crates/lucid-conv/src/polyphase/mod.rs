@@ -9,7 +9,8 @@
 //!
 //! Onto the fine grid, `m` runs over (channel, phase) and the result is interleaved as it is stored; onto the coarse
 //! grid, the source is de-interleaved as it is buffered. `lattice.rs` has one axis of this, `form.rs` all of them,
-//! `strips.rs`, `packed.rs`, `weights.rs` and `result.rs` the operands, `place.rs` and `schedule.rs` the portions, `run.rs` does it.
+//! `strips.rs`, `packed.rs`, `weights.rs` and `result.rs` the operands, `place.rs`, `planes.rs` and `schedule.rs` the portions,
+//! `run.rs` does it.
 //!
 //! The gradient of the weight sums over positions instead: see `gradient/`.
 
@@ -19,6 +20,7 @@ mod lattice;
 mod minimal;
 mod packed;
 mod place;
+mod planes;
 mod result;
 mod run;
 mod schedule;
@@ -27,7 +29,7 @@ mod weights;
 
 pub(crate) use form::{Filtering, Form};
 pub(crate) use gradient::{Schedule as GradientSchedule, Sides, weight_gradient};
-pub(crate) use run::{Operands, Weight, pass, prepare};
+pub(crate) use run::{Scratch, pass, prepare};
 pub(crate) use schedule::Schedule;
 
 use crate::geometry::Geometry;

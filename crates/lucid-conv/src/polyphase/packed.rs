@@ -14,11 +14,13 @@ use crate::runs::gather;
 const SLACK: usize = 32;
 
 /// The packed source of a place, some channels at a time.
+#[derive(Debug)]
 pub(crate) struct Packed<T> {
     /// `[strip][sum][channel][line][column]`
     pub(crate) values: Vec<T>,
     /// By strip, then by line.
     contents: Vec<Content>,
+    segments: Vec<Segment>,
     /// The entries of a channel, where they do not lie together in the source: by phase.
     entries: Vec<T>,
     /// The same as they are in the source, with zeros where it ends.
@@ -40,7 +42,8 @@ struct Segment {
 /// What a line is made of in one strip, the same for every channel.
 #[derive(Clone, Debug)]
 struct Content {
-    segments: Vec<Segment>,
+    /// Which of the place's segments.
+    segments: Range<usize>,
     /// All entries, also those that do not exist and are 0.
     len: usize,
 }
@@ -50,6 +53,7 @@ impl<T: Element> Packed<T> {
         Packed {
             values: Vec::new(),
             contents: Vec::new(),
+            segments: Vec::new(),
             entries: Vec::new(),
             padded: Vec::new(),
             finite: true,
@@ -64,20 +68,22 @@ impl<T: Element> Packed<T> {
         place: &Place,
         strips: &[Strip],
     ) {
-        self.contents.clear();
+        let Packed { contents, segments, .. } = self;
+        contents.clear();
+        segments.clear();
         if N == 1 {
             return;
         }
         for &strip in strips {
-            self.contents
-                .extend(layout.lines.iter().map(|line| Content::of(form, layout, place, strip, line)));
+            let content = |line| Content::of(form, layout, place, strip, line, segments);
+            contents.extend(layout.lines.iter().map(content));
         }
     }
 
     /// Packs `channels` of the place visited last.
     pub(crate) fn fill<const N: usize>(
         &mut self,
-        schedule: &Schedule<'_, T, N>,
+        schedule: &Schedule<T, N>,
         place: &Place,
         strips: &[Strip],
         channels: Range<usize>,
@@ -111,7 +117,7 @@ impl<T: Element> Packed<T> {
     /// Fills one of so many channels of some strips from a signal along one axis.
     fn fill_from_row<const N: usize>(
         &mut self,
-        schedule: &Schedule<'_, T, N>,
+        schedule: &Schedule<T, N>,
         place: &Place,
         (first_strip, strips): (usize, &[Strip]),
         (channel, channels): (usize, usize),
@@ -135,7 +141,7 @@ impl<T: Element> Packed<T> {
     /// Fills one of so many channels of some strips from a plane of several axes.
     fn fill_from_plane<const N: usize>(
         &mut self,
-        schedule: &Schedule<'_, T, N>,
+        schedule: &Schedule<T, N>,
         (first_strip, strips): (usize, &[Strip]),
         (channel, channels): (usize, usize),
         plane: &[T],
@@ -143,21 +149,22 @@ impl<T: Element> Packed<T> {
         let Schedule { form, layout, .. } = schedule;
         let step = form.axes[N - 1].source_step;
         let (strip_len, num_lines) = (layout.strip_len(channels), layout.lines.len());
-        let Packed { values, contents, entries, .. } = self;
+        let Packed { values, contents, segments, entries, .. } = self;
         let contents = contents.chunks(num_lines.max(1)).skip(first_strip);
         let values = values.chunks_mut(strip_len.max(1)).skip(first_strip);
         for ((strip, contents), to) in strips.iter().zip(contents).zip(values) {
             for ((number, line), content) in layout.lines.iter().enumerate().zip(contents) {
                 let starts = layout.starts(number, channel, channels);
-                match (line.view, content.together(step)) {
+                let segments = &segments[content.segments.clone()];
+                match (line.view, content.together(segments, step)) {
                     (View::Entries, _) => {
-                        content.copy(plane, step, &mut to[starts[0]..][..layout.line_len]);
+                        content.copy(segments, plane, step, &mut to[starts[0]..][..layout.line_len]);
                     }
                     (View::Pairs { .. }, Some(from)) => {
                         put(schedule, line.view, &plane[from..], strip.len, to, starts);
                     }
                     (View::Pairs { .. }, None) => {
-                        content.copy(plane, step, entries);
+                        content.copy(segments, plane, step, entries);
                         put(schedule, line.view, entries, strip.len, to, starts);
                     }
                 }
@@ -168,7 +175,7 @@ impl<T: Element> Packed<T> {
 
 /// Puts the lines of a view into a strip: those of `columns` columns, and what neighbours read of them.
 fn put<T: Element, const N: usize>(
-    schedule: &Schedule<'_, T, N>,
+    schedule: &Schedule<T, N>,
     view: View,
     from: &[T],
     columns: usize,
@@ -240,9 +247,10 @@ impl Content {
         place: &Place,
         strip: Strip,
         line: &Line<N>,
+        segments: &mut Vec<Segment>,
     ) -> Self {
         let extents = form.extents(place.rows.len());
-        let mut segments: Vec<Segment> = Vec::new();
+        let first = segments.len();
         let mut entry = strip.column * form.unit + flatten(line.outer, extents) + line.view.parity();
         // What a partial strip computes beyond its columns is dropped, whatever it reads there.
         let end = line.view.entries(strip.len + layout.reach);
@@ -253,7 +261,7 @@ impl Content {
             let len = row.min(end - to);
             if let Some((skip, len, from)) = form.source(place, strip.item, line.slot, entry, len) {
                 let own = Segment { to: to + skip, len, from };
-                match segments.last_mut() {
+                match segments[first..].last_mut() {
                     // Rows without padding may lie together, one after the other.
                     Some(last) if last.to + last.len == own.to && last.from + last.len * step == own.from => {
                         last.len += own.len;
@@ -264,21 +272,21 @@ impl Content {
             entry += len;
             to += len;
         }
-        Content { segments, len: end }
+        Content { segments: first..segments.len(), len: end }
     }
 
     /// Where the entries lie in the source, if they lie there together.
-    fn together(&self, step: usize) -> Option<usize> {
-        match self.segments[..] {
+    fn together(&self, segments: &[Segment], step: usize) -> Option<usize> {
+        match *segments {
             [segment] if step == 1 && segment.len == self.len => Some(segment.from),
             _ => None,
         }
     }
 
     /// Puts the entries into a line, in whole vectors where there is room: what is beyond a segment is written after it.
-    fn copy<T: Element>(&self, plane: &[T], step: usize, to: &mut [T]) {
+    fn copy<T: Element>(&self, segments: &[Segment], plane: &[T], step: usize, to: &mut [T]) {
         let mut end = 0;
-        for &Segment { to: start, len, from } in &self.segments {
+        for &Segment { to: start, len, from } in segments {
             clear(to, end..start);
             if step == 1 {
                 copy_over(&mut to[start..], &plane[from..], len);

@@ -42,16 +42,20 @@ pub(crate) struct Portions {
 
 impl Portions {
     /// The places of one group.
-    fn places<const N: usize>(&self, form: &Form<N>, group: usize, batch: usize) -> Vec<Place> {
-        let mut places = Vec::new();
-        for first in (0..batch).step_by(self.items) {
-            let len = form.axes[0].len;
-            for start in (0..len).step_by(self.rows) {
-                let rows = start..(start + self.rows).min(len);
-                places.push(Place { group, batch: first..(first + self.items).min(batch), rows });
-            }
-        }
-        places
+    pub(crate) fn places<const N: usize>(
+        &self,
+        form: &Form<N>,
+        group: usize,
+        batch: usize,
+    ) -> impl Iterator<Item = Place> + use<N> {
+        let Portions { items, rows, .. } = *self;
+        let len = form.axes[0].len;
+        (0..batch).step_by(items).flat_map(move |first| {
+            let batch = first..(first + items).min(batch);
+            let place =
+                move |start| Place { group, batch: batch.clone(), rows: start..(start + rows).min(len) };
+            (0..len).step_by(rows).map(place)
+        })
     }
 
     /// Cuts a result of `batch` items into tasks: groups into channels and places, and each plane by the first axis.
@@ -68,7 +72,7 @@ impl Portions {
         for group in 0..groups {
             for _ in 0..parts {
                 let places = self.places(form, group, batch);
-                cut.push(places.into_iter().map(|place| Target { place, planes: Vec::new() }).collect());
+                cut.push(places.map(|place| Target { place, planes: Vec::new() }).collect());
             }
         }
         let inner: usize = form.axes[1..].iter().map(|axis| axis.result_len).product();

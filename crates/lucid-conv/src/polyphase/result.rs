@@ -19,9 +19,12 @@ pub(crate) struct Sums<'a, T> {
 ///
 /// The results of a row of the last axis take turns: number `((2 i + parity) residues + residue) phases + phase` is from
 /// column `i`. So a column has a group of results for each phase of the outer axes.
-pub(crate) struct Placement {
+#[derive(Debug)]
+pub(crate) struct Placement<T> {
     /// Rows of results, by phase of the outer axes.
-    rows: Vec<Vec<Row>>,
+    rows: Vec<Row>,
+    /// Phases of the outer axes.
+    outer_phases: usize,
     /// Where in a row of results the first one is that belongs to the place, and how many do.
     begin: usize,
     count: usize,
@@ -31,24 +34,47 @@ pub(crate) struct Placement {
     units: usize,
     /// Phases of the last axis.
     phases: usize,
+    /// A buffer: where the rows of sums begin that are interleaved.
+    starts: Vec<usize>,
+    /// A buffer: rows of several classes, brought together.
+    gathered: Vec<T>,
 }
 
 /// A row of results.
+#[derive(Debug)]
 struct Row {
+    /// The phase of the outer axes.
+    phase: usize,
     /// The column of its first position.
     column: usize,
     /// Where it begins in the plane.
     at: usize,
 }
 
-impl<const N: usize> Form<N> {
-    /// Finds out where the results of a place belong.
-    pub(crate) fn placement(&self, place: &Place) -> Placement {
+impl<T: Element> Placement<T> {
+    /// That of no place.
+    pub(crate) fn new() -> Self {
+        Placement {
+            rows: Vec::new(),
+            outer_phases: 1,
+            begin: 0,
+            count: 0,
+            skipped: 0,
+            residues: 1,
+            units: 1,
+            phases: 1,
+            starts: Vec::new(),
+            gathered: Vec::new(),
+        }
+    }
+
+    /// Finds out where the results of another place belong.
+    pub(crate) fn find<const N: usize>(&mut self, form: &Form<N>, place: &Place) {
         const { assert!(N >= 1) };
         let last = N - 1;
-        let lattice = &self.axes[last];
-        let extents = self.extents(place.rows.len());
-        let mut positions = self.axes.each_ref().map(|axis| axis.len);
+        let lattice = &form.axes[last];
+        let extents = form.extents(place.rows.len());
+        let mut positions = form.axes.each_ref().map(|axis| axis.len);
         positions[0] = place.rows.len();
         let start = if last == 0 { place.rows.start } else { 0 };
         let range = start..start + positions[last];
@@ -58,28 +84,62 @@ impl<const N: usize> Form<N> {
         let end = lattice.result_start + (range.end * step) as isize;
         let (begin, end) = (origin.max(0), end.clamp(0, lattice.result_len as isize));
         let mut first = [0; N];
-        first[0] = self.first_result(place.rows.start);
+        first[0] = form.first_result(place.rows.start);
         positions[last] = 1;
-        let mut outer_phases = self.axes.each_ref().map(|axis| axis.phases.len());
+        let mut outer_phases = form.axes.each_ref().map(|axis| axis.phases.len());
         outer_phases[last] = 1;
-        let rows = multi_indices(outer_phases).map(|phase| {
-            let row = |outer: [usize; N]| {
-                let at = self.outer_result(place, outer, phase, first)? * lattice.result_len;
-                Some(Row { column: flatten(outer, extents) / self.unit, at })
-            };
-            multi_indices(positions).filter_map(row).collect()
-        });
-        Placement {
-            rows: rows.collect(),
-            begin: begin as usize - first[last],
-            count: (end - begin).max(0) as usize,
-            skipped: (begin - origin) as usize,
-            residues: self.residues,
-            units: self.unit,
-            phases: lattice.phases.len(),
+        self.rows.clear();
+        for (number, phase) in multi_indices(outer_phases).enumerate() {
+            self.rows.extend(multi_indices(positions).filter_map(|outer| {
+                let at = form.outer_result(place, outer, phase, first)? * lattice.result_len;
+                Some(Row { phase: number, column: flatten(outer, extents) / form.unit, at })
+            }));
         }
+        self.outer_phases = outer_phases.iter().product();
+        self.begin = begin as usize - first[last];
+        self.count = (end - begin).max(0) as usize;
+        self.skipped = (begin - origin) as usize;
+        (self.residues, self.units, self.phases) = (form.residues, form.unit, lattice.phases.len());
     }
 
+    /// Writes the sums of a channel to where they belong in a plane, which has the results of the place only.
+    pub(crate) fn store(&mut self, isa: Isa, sums: &Sums<'_, T>, plane: &mut [T]) {
+        let group = self.phases * self.residues * self.units;
+        let head = ((group - self.skipped % group) % group).min(self.count);
+        let whole = (self.count - head) / group;
+        let tail = head + whole * group;
+        let Placement { rows, starts, gathered, .. } = self;
+        for rows in rows.chunk_by(|a, b| a.phase == b.phase) {
+            starts.clear();
+            starts.extend((0..group).map(|number| {
+                let (number, phase) = (number / self.phases, number % self.phases);
+                let (parity, residue) = (number / self.residues, number % self.residues);
+                let phase = (parity * self.outer_phases + rows[0].phase) * self.phases + phase;
+                sums.phases[phase] + residue * sums.of_item
+            }));
+            for row in rows {
+                let to = &mut plane[row.at + self.begin..][..self.count];
+                let value = |number: usize| {
+                    let number = self.skipped + number;
+                    sums.values[starts[number % group] + number / group + row.column]
+                };
+                for (number, to) in to[..head].iter_mut().enumerate() {
+                    *to = value(number);
+                }
+                if whole > 0 {
+                    let column = (self.skipped + head) / group + row.column;
+                    let to = &mut to[head..tail];
+                    interleave_from(isa, &sums.values[column..], starts, whole, to, gathered);
+                }
+                for (number, to) in to.iter_mut().enumerate().skip(tail) {
+                    *to = value(number);
+                }
+            }
+        }
+    }
+}
+
+impl<const N: usize> Form<N> {
     /// Which row of the last axis the results of a phase at a position of the outer axes are in, if there are any.
     fn outer_result(
         &self,
@@ -103,44 +163,15 @@ impl<const N: usize> Form<N> {
     }
 }
 
-impl Placement {
-    /// Writes the sums of a channel to where they belong in a plane, which has the results of the place only.
-    pub(crate) fn store<T: Element>(&self, isa: Isa, sums: &Sums<'_, T>, plane: &mut [T]) {
-        let group = self.phases * self.residues * self.units;
-        let head = ((group - self.skipped % group) % group).min(self.count);
-        let whole = (self.count - head) / group;
-        let tail = head + whole * group;
-        let mut starts = vec![0; group];
-        for (outer_phase, rows) in self.rows.iter().enumerate() {
-            for (number, start) in starts.iter_mut().enumerate() {
-                let (number, phase) = (number / self.phases, number % self.phases);
-                let (parity, residue) = (number / self.residues, number % self.residues);
-                let phase = (parity * self.rows.len() + outer_phase) * self.phases + phase;
-                *start = sums.phases[phase] + residue * sums.of_item;
-            }
-            for row in rows {
-                let to = &mut plane[row.at + self.begin..][..self.count];
-                let value = |number: usize| {
-                    let number = self.skipped + number;
-                    sums.values[starts[number % group] + number / group + row.column]
-                };
-                for (number, to) in to[..head].iter_mut().enumerate() {
-                    *to = value(number);
-                }
-                if whole > 0 {
-                    let column = (self.skipped + head) / group + row.column;
-                    interleave_from(isa, &sums.values[column..], &starts, whole, &mut to[head..tail]);
-                }
-                for (number, to) in to.iter_mut().enumerate().skip(tail) {
-                    *to = value(number);
-                }
-            }
-        }
-    }
-}
-
 /// `to[q * starts.len() + r] = values[starts[r] + q]` for `q < len`.
-fn interleave_from<T: Element>(isa: Isa, values: &[T], starts: &[usize], len: usize, to: &mut [T]) {
+fn interleave_from<T: Element>(
+    isa: Isa,
+    values: &[T],
+    starts: &[usize],
+    len: usize,
+    to: &mut [T],
+    rows: &mut Vec<T>,
+) {
     let (first, num_rows) = (starts[0], starts.len());
     let row_stride = starts.get(1).map_or(0, |&second| second.saturating_sub(first));
     if starts.iter().enumerate().all(|(r, &start)| start == first + r * row_stride) {
@@ -148,12 +179,12 @@ fn interleave_from<T: Element>(isa: Isa, values: &[T], starts: &[usize], len: us
     }
     // Phases of several classes: bring together a few hundred positions at a time.
     const BLOCK: usize = 256;
-    let mut rows = vec![T::zero(); num_rows * BLOCK];
+    rows.resize(num_rows * BLOCK, T::zero());
     for (block, to) in to.chunks_mut(BLOCK * num_rows).enumerate() {
         let len = to.len() / num_rows;
         for (row, start) in rows.chunks_mut(BLOCK).zip(starts) {
             row[..len].copy_from_slice(&values[start + block * BLOCK..][..len]);
         }
-        interleave(isa, &rows, BLOCK, num_rows, len, to);
+        interleave(isa, rows, BLOCK, num_rows, len, to);
     }
 }

@@ -7,39 +7,52 @@ use lucid_kernels::{Element, Isa, SignalLayout, Start, Terms, all_finite, pair_o
 
 use super::form::{Filtering, Form, flatten};
 use super::packed::Packed;
-use super::place::{Place, Target, Task};
-use super::result::Sums;
+use super::place::{Place, Task};
+use super::planes::{Cut, Planes, Whole};
+use super::result::{Placement, Sums};
 use super::schedule::{Packing, Schedule};
 use super::strips::Strip;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
+use crate::run::Operands;
 use crate::tasks::{run_all, threads_for};
+use crate::workspace::Pool;
 
 /// Multiplications above which threads share a pass.
 const SHARED: f64 = 200_000.0;
 
-/// The source, the weight and the bias of a pass.
-pub(crate) struct Operands<'a, T> {
-    pub(crate) source: &'a [T],
-    pub(crate) weight: Weight<'a, T>,
-    pub(crate) bias: Option<&'a [T]>,
-}
-
-/// A weight as it is, or packed by [`prepare`].
-#[derive(Clone, Copy)]
-pub(crate) enum Weight<'a, T> {
-    Plain(&'a [T]),
-    Prepared(&'a [T]),
-}
-
 /// A thread's own workspace.
-struct Scratch<T> {
+#[derive(Debug)]
+pub(crate) struct Scratch<T> {
     packed: Packed<T>,
+    strips: Vec<Strip>,
     /// Place and source channels that are packed.
     holds: Option<(Place, Range<usize>)>,
     panels: Vec<T>,
     sums: Vec<T>,
+    /// What the sums of a tile begin with.
     starts: Vec<T>,
+    /// Of each panels of the schedule: its first row of sums.
+    first_rows: Vec<usize>,
+    /// Where the outputs of each phase of a channel begin.
+    phases: Vec<usize>,
+    placement: Placement<T>,
+}
+
+impl<T: Element> Default for Scratch<T> {
+    fn default() -> Self {
+        Scratch {
+            packed: Packed::new(),
+            strips: Vec::new(),
+            holds: None,
+            panels: Vec::new(),
+            sums: Vec::new(),
+            starts: Vec::new(),
+            first_rows: Vec::new(),
+            phases: Vec::new(),
+            placement: Placement::new(),
+        }
+    }
 }
 
 /// Every panel of a weight: by group, then by class.
@@ -51,11 +64,11 @@ pub(crate) fn prepare<T: Element, const N: usize>(
     weight: &[T],
 ) -> Vec<T> {
     let form = Form::new(g, pass, filtering);
-    prepare_form(&Schedule::new(g, &form, isa, true), weight)
+    prepare_form(&Schedule::new(g, form, isa, true), weight)
 }
 
-fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<'_, T, N>, weight: &[T]) -> Vec<T> {
-    let form = schedule.form;
+fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &[T]) -> Vec<T> {
+    let form = &schedule.form;
     let mut panels = vec![T::zero(); schedule.panels_len(form.result_channels) * form.groups];
     let mut rest = panels.as_mut_slice();
     for group in 0..form.groups {
@@ -73,68 +86,67 @@ fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<'_, T, N>, weigh
 /// neighbours are, and the result is void.
 pub(crate) fn pass<T: Element, const N: usize>(
     g: &Geometry<N>,
-    pass: Pass,
-    filtering: Filtering,
-    isa: Isa,
+    schedule: &Schedule<T, N>,
     operands: &Operands<'_, T>,
     result: &mut [T],
+    pool: &Pool<Scratch<T>>,
 ) -> bool {
-    let form = Form::new(g, pass, filtering);
-    let is_prepared = matches!(operands.weight, Weight::Prepared(_));
-    let schedule = Schedule::<T, N>::new(g, &form, isa, is_prepared);
-    let tasks = schedule.portions.tasks(&form, g.batch(), g.groups, result);
-    let prepared;
-    let (weight, finite) = match operands.weight {
-        Weight::Plain(weight) if schedule.packing == Packing::Before => {
-            prepared = prepare_form(&schedule, weight);
-            (Weight::Prepared(&prepared), all_finite(isa, &prepared))
+    let Schedule { form, portions, .. } = schedule;
+    let packed_here;
+    let (panels, finite) = match operands.panels {
+        None if schedule.packing == Packing::Before => {
+            packed_here = prepare_form(schedule, operands.weight);
+            (Some(&packed_here[..]), all_finite(schedule.isa, &packed_here))
         }
-        other => (other, true),
+        panels => (panels, true),
     };
-    let scratch = || Scratch {
-        packed: Packed::new(),
-        holds: None,
-        panels: Vec::new(),
-        sums: Vec::new(),
-        starts: Vec::new(),
+    let run = Run { schedule, operands, panels, finite: AtomicBool::new(finite) };
+    let lend = || {
+        let mut scratch = pool.lend();
+        (scratch.holds, scratch.packed.finite) = (None, true);
+        scratch
     };
-    let finite = AtomicBool::new(finite);
-    run_all(tasks, threads_for(g.multiplications(), SHARED), scratch, |scratch, task: Task<'_, T>| {
-        let Task { channels, targets } = task;
-        let Some(group) = targets.first().map(|target| target.place.group) else { return };
-        let mut own = std::mem::take(&mut scratch.panels);
-        let panels = match weight {
-            Weight::Prepared(panels) => {
-                let of_group = schedule.panels_len(form.result_channels);
-                &panels[group * of_group..][..of_group]
+    let num_threads = threads_for(g.multiplications(), SHARED);
+    if num_threads > 1 {
+        let tasks = portions.tasks(form, g.batch(), g.groups, result);
+        run_all(tasks.into_iter(), num_threads, lend, |scratch, Task { channels, targets }| {
+            let Some(group) = targets.first().map(|target| target.place.group) else { return };
+            let planes = targets
+                .into_iter()
+                .map(|target| (target.place.clone(), Cut { target, channels: channels.clone() }));
+            let mut packed = std::mem::take(&mut scratch.panels);
+            let panels = run.panels(group, &channels, &mut packed);
+            for (place, mut planes) in planes {
+                run.at_place(&channels, &place, &panels, &mut planes, scratch);
             }
-            Weight::Plain(weight) => {
-                own.resize(schedule.panels_len(channels.len()), T::zero());
-                let mut rest = own.as_mut_slice();
-                for class in &schedule.panels {
-                    let (own, others) = rest.split_at_mut(class.len(channels.len()));
-                    class.pack(&form, group, channels.clone(), weight, own);
-                    rest = others;
+            scratch.panels = packed;
+        });
+    } else {
+        // The same portions of the result where it lies: nothing has to be cut, or remembered, beforehand.
+        let mut scratch = lend();
+        for group in 0..g.groups {
+            for start in (0..form.result_channels).step_by(portions.channels) {
+                let channels = start..(start + portions.channels).min(form.result_channels);
+                let mut packed = std::mem::take(&mut scratch.panels);
+                let panels = run.panels(group, &channels, &mut packed);
+                for place in portions.places(form, group, g.batch()) {
+                    let mut planes = Whole::new(form, &place, result);
+                    run.at_place(&channels, &place, &panels, &mut planes, &mut scratch);
                 }
-                if !all_finite(isa, &own) {
-                    finite.store(false, Ordering::Relaxed);
-                }
-                &own
+                scratch.panels = packed;
             }
-        };
-        let first_packed = if matches!(weight, Weight::Prepared(_)) { 0 } else { channels.start };
-        let packed_channels =
-            if matches!(weight, Weight::Prepared(_)) { form.result_channels } else { channels.len() };
-        for target in targets {
-            let view = PanelView { values: panels, first: first_packed, channels: packed_channels };
-            at_place(&schedule, &channels, target, operands, &view, scratch);
         }
-        scratch.panels = own;
-        if !scratch.packed.finite {
-            finite.store(false, Ordering::Relaxed);
-        }
-    });
-    finite.into_inner()
+    }
+    run.finite.into_inner()
+}
+
+/// What all tasks of a pass read.
+struct Run<'a, T: 'static, const N: usize> {
+    schedule: &'a Schedule<T, N>,
+    operands: &'a Operands<'a, T>,
+    /// Those of all channels, where they were packed beforehand.
+    panels: Option<&'a [T]>,
+    finite: AtomicBool,
 }
 
 /// Packed panels, and which channels of the result they are for.
@@ -144,136 +156,160 @@ struct PanelView<'a, T> {
     channels: usize,
 }
 
-/// All channels of a task at one place, a chunk at a time.
-fn at_place<T: Element, const N: usize>(
-    schedule: &Schedule<'_, T, N>,
-    channels: &Range<usize>,
-    target: Target<'_, T>,
-    operands: &Operands<'_, T>,
-    panels: &PanelView<'_, T>,
-    scratch: &mut Scratch<T>,
-) {
-    let Schedule { form, layout, row_stride, .. } = schedule;
-    let Target { place, mut planes } = target;
-    let strips = layout.strips(form, &place);
-    let per_item = strips.len() / form.num_items(&place);
-    let placement = form.placement(&place);
-    if scratch.holds.as_ref().is_none_or(|(held, _)| *held != place) {
-        scratch.packed.visit(form, layout, &place, &strips);
-        scratch.holds = None;
-    }
-    let mut start = channels.start;
-    while start < channels.end {
-        let chunk = start..(start + schedule.chunk).min(channels.end);
-        let num_rows = schedule.num_rows(chunk.len());
-        scratch.sums.resize(num_rows * row_stride, T::zero());
-        let mut first_source = 0;
-        while first_source < form.source_channels {
-            let sources = first_source..(first_source + schedule.reduction).min(form.source_channels);
-            let held = scratch.holds.as_ref().is_some_and(|(_, held)| *held == sources);
-            if !held {
-                scratch.packed.fill(schedule, &place, &strips, sources.clone(), operands.source);
-                scratch.holds = Some((place.clone(), sources.clone()));
-            }
-            let block =
-                Block { place: &place, strips: &strips, chunk: chunk.clone(), sources: sources.clone() };
-            add_sources(schedule, &block, operands.bias, panels, scratch);
-            first_source = sources.end;
+impl<T: Element, const N: usize> Run<'_, T, N> {
+    /// The panels of some channels of a group: packed beforehand, or now.
+    fn panels<'p>(&'p self, group: usize, channels: &Range<usize>, own: &'p mut Vec<T>) -> PanelView<'p, T> {
+        let Schedule { form, panels, .. } = self.schedule;
+        if let Some(packed) = self.panels {
+            let of_group = self.schedule.panels_len(form.result_channels);
+            let values = &packed[group * of_group..][..of_group];
+            return PanelView { values, first: 0, channels: form.result_channels };
         }
-        let rows = Rows::new(schedule, chunk.len());
-        if form.unit == 2 {
-            rows.combine(schedule, &mut scratch.sums);
+        own.resize(self.schedule.panels_len(channels.len()), T::zero());
+        let mut rest = own.as_mut_slice();
+        for class in panels {
+            let (packed, others) = rest.split_at_mut(class.len(channels.len()));
+            class.pack(form, group, channels.clone(), self.operands.weight, packed);
+            rest = others;
         }
-        let of_item = per_item * layout.width;
-        for item in 0..place.batch.len() {
-            for channel in chunk.clone() {
-                let sums = Sums {
-                    values: &scratch.sums,
-                    phases: &rows.of_channel(schedule, channel - chunk.start, item * form.residues * of_item),
-                    of_item,
-                };
-                let plane = &mut planes[item * channels.len() + channel - channels.start];
-                placement.store(schedule.isa, &sums, plane);
-            }
+        if !all_finite(self.schedule.isa, own) {
+            self.finite.store(false, Ordering::Relaxed);
         }
-        start = chunk.end;
-    }
-}
-
-/// Where the rows of sums of a chunk are.
-struct Rows {
-    channels: usize,
-    /// Of each class: the first row of each of its sums.
-    first: Vec<Vec<usize>>,
-}
-
-impl Rows {
-    fn new<T: Element, const N: usize>(schedule: &Schedule<'_, T, N>, channels: usize) -> Self {
-        let mut first = vec![Vec::new(); schedule.form.classes.len()];
-        let mut row = 0;
-        let mut class = 0;
-        for panels in &schedule.panels {
-            if panels.sum == 0 && row > 0 {
-                class += 1;
-            }
-            first[class].push(row);
-            row += panels.num_panels(channels) * panels.kernel.rows();
-        }
-        Rows { channels, first }
+        PanelView { values: own, first: channels.start, channels: channels.len() }
     }
 
-    /// Turns the sums of products into even and odd outputs.
-    fn combine<T: Element, const N: usize>(&self, schedule: &Schedule<'_, T, N>, sums: &mut [T]) {
-        let mut rest = sums;
-        let mut taken = 0;
-        for (first, class) in self.first.iter().zip(&schedule.form.classes) {
-            let len = self.channels * class.phases.len() * schedule.row_stride;
-            let mut parts: Vec<&mut [T]> = Vec::new();
-            for row in first {
-                let (_, from) = rest.split_at_mut(row * schedule.row_stride - taken);
-                let (own, others) = from.split_at_mut(len);
-                parts.push(own);
-                taken = row * schedule.row_stride + len;
-                rest = others;
-            }
-            match &mut parts[..] {
-                [even, both, odd] => pair_outputs(even, both, odd, &[]),
-                [even, both, odd, opposite] => pair_outputs(even, both, odd, opposite),
-                _ => unreachable!("minimal filtering has three or four sums"),
-            }
-        }
-    }
-
-    /// Where the outputs of each phase of a channel begin, from column `column` on: by parity of the position, then by
-    /// phase, row-major.
-    fn of_channel<T: Element, const N: usize>(
+    /// All channels of a task at one place, a chunk at a time.
+    fn at_place(
         &self,
-        schedule: &Schedule<'_, T, N>,
-        channel: usize,
-        column: usize,
-    ) -> Vec<usize> {
-        let form = schedule.form;
-        let counts = form.axes.each_ref().map(|axis| axis.phases.len());
-        let num_phases = form.num_phases();
-        let mut starts = vec![0; num_phases * form.unit];
-        for (first, class) in self.first.iter().zip(&form.classes) {
-            for (number, phase) in class.phases.iter().enumerate() {
-                for parity in 0..form.unit {
-                    // Even outputs are in the first sum, odd ones in the third.
-                    let row = first[2 * parity] + channel * class.phases.len() + number;
-                    starts[parity * num_phases + flatten(phase.index, counts)] =
-                        row * schedule.row_stride + column;
+        channels: &Range<usize>,
+        place: &Place,
+        panels: &PanelView<'_, T>,
+        planes: &mut impl Planes<T>,
+        scratch: &mut Scratch<T>,
+    ) {
+        let schedule = self.schedule;
+        let Schedule { form, layout, row_stride, .. } = schedule;
+        if scratch.holds.as_ref().is_none_or(|(held, _)| held != place) {
+            let Scratch { packed, strips, placement, .. } = scratch;
+            placement.find(form, place);
+            strips.clear();
+            strips.extend(layout.strips(form, place));
+            packed.visit(form, layout, place, strips);
+            scratch.holds = None;
+        }
+        let per_item = scratch.strips.len() / form.num_items(place);
+        let mut start = channels.start;
+        while start < channels.end {
+            let chunk = start..(start + schedule.chunk).min(channels.end);
+            let num_rows = schedule.num_rows(chunk.len());
+            scratch.sums.resize(num_rows * row_stride, T::zero());
+            let mut first_source = 0;
+            while first_source < form.source_channels {
+                let sources = first_source..(first_source + schedule.reduction).min(form.source_channels);
+                let held = scratch.holds.as_ref().is_some_and(|(_, held)| *held == sources);
+                if !held {
+                    let Scratch { packed, strips, .. } = scratch;
+                    let source = self.operands.source;
+                    packed.fill(schedule, place, strips, sources.clone(), source);
+                    scratch.holds = Some((place.clone(), sources.clone()));
+                }
+                first_source = sources.end;
+                let block = Block { place, chunk: chunk.clone(), sources };
+                add_sources(schedule, &block, self.operands.bias, panels, scratch);
+            }
+            let Scratch { sums, first_rows, phases, placement, .. } = scratch;
+            find_first_rows(schedule, chunk.len(), first_rows);
+            if form.unit == 2 {
+                combine(schedule, first_rows, chunk.len(), sums);
+            }
+            let of_item = per_item * layout.width;
+            for item in 0..place.batch.len() {
+                for channel in chunk.clone() {
+                    let column = item * form.residues * of_item;
+                    find_phases(schedule, first_rows, channel - chunk.start, column, phases);
+                    let sums = Sums { values: sums, phases, of_item };
+                    placement.store(schedule.isa, &sums, planes.plane(item, channel));
                 }
             }
+            start = chunk.end;
         }
-        starts
+        if !scratch.packed.finite {
+            self.finite.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The first row of sums of every panels of a schedule, for so many channels.
+fn find_first_rows<T: Element, const N: usize>(
+    schedule: &Schedule<T, N>,
+    channels: usize,
+    rows: &mut Vec<usize>,
+) {
+    rows.clear();
+    rows.extend(schedule.panels.iter().scan(0, |next, panels| {
+        let first = *next;
+        *next += panels.num_panels(channels) * panels.kernel.rows();
+        Some(first)
+    }));
+}
+
+/// Turns the sums of products into even and odd outputs.
+fn combine<T: Element, const N: usize>(
+    schedule: &Schedule<T, N>,
+    first_rows: &[usize],
+    channels: usize,
+    sums: &mut [T],
+) {
+    let mut first_rows = first_rows;
+    for (panels, class) in schedule.classes().zip(&schedule.form.classes) {
+        let (rows, others) = first_rows.split_at(panels.len());
+        first_rows = others;
+        let len = channels * class.phases.len() * schedule.row_stride;
+        let part = |sum: usize| rows[sum] * schedule.row_stride..rows[sum] * schedule.row_stride + len;
+        const APART: &str = "every sum has rows of its own";
+        if panels.len() == 3 {
+            let parts = sums.get_disjoint_mut([part(0), part(1), part(2)]);
+            let [even, both, odd] = parts.expect(APART);
+            pair_outputs(even, both, odd, &[]);
+        } else {
+            let parts = sums.get_disjoint_mut([part(0), part(1), part(2), part(3)]);
+            let [even, both, odd, opposite] = parts.expect(APART);
+            pair_outputs(even, both, odd, opposite);
+        }
+    }
+}
+
+/// Where the outputs of each phase of a channel begin, from column `column` on: by parity of the position, then by phase,
+/// row-major.
+fn find_phases<T: Element, const N: usize>(
+    schedule: &Schedule<T, N>,
+    first_rows: &[usize],
+    channel: usize,
+    column: usize,
+    starts: &mut Vec<usize>,
+) {
+    let form = &schedule.form;
+    let counts = form.axes.each_ref().map(|axis| axis.phases.len());
+    let num_phases = form.num_phases();
+    starts.clear();
+    starts.resize(num_phases * form.unit, 0);
+    let mut first_rows = first_rows;
+    for (panels, class) in schedule.classes().zip(&form.classes) {
+        for (number, phase) in class.phases.iter().enumerate() {
+            for parity in 0..form.unit {
+                // Even outputs are in the first sum, odd ones in the third.
+                let row = first_rows[2 * parity] + channel * class.phases.len() + number;
+                starts[parity * num_phases + flatten(phase.index, counts)] =
+                    row * schedule.row_stride + column;
+            }
+        }
+        first_rows = &first_rows[panels.len()..];
     }
 }
 
 /// What is computed at a time.
 struct Block<'a> {
     place: &'a Place,
-    strips: &'a [Strip],
     /// Channels of the result.
     chunk: Range<usize>,
     /// Channels of the source.
@@ -282,24 +318,24 @@ struct Block<'a> {
 
 /// Adds the terms of some source channels to the sums of a chunk; the first ones begin with the bias.
 fn add_sources<T: Element, const N: usize>(
-    schedule: &Schedule<'_, T, N>,
+    schedule: &Schedule<T, N>,
     block: &Block<'_>,
     bias: Option<&[T]>,
     panels: &PanelView<'_, T>,
     scratch: &mut Scratch<T>,
 ) {
     let Schedule { form, layout, row_stride, .. } = schedule;
-    let Block { place, strips, chunk, sources } = block;
+    let Block { place, chunk, sources } = block;
+    let Scratch { packed, strips, sums, starts, .. } = scratch;
     let strip_len = layout.strip_len(sources.len());
     let (mut first_row, mut first_panel) = (0, 0);
     // Both outputs of a pair have the bias.
     let of_bias = if form.unit == 2 { 1 } else { 0 };
-    for class in &schedule.panels {
+    for (class, offsets) in schedule.panels.iter().zip(&schedule.offsets) {
         let kernel = &class.kernel;
         let (m, lanes, num_phases) = (kernel.rows(), kernel.lanes(), class.class.phases.len());
-        let offsets: Vec<usize> = class.terms().iter().map(|term| layout.offset(form, term)).collect();
         let part = layout.part(class.sum, sources.len());
-        let signal = SignalLayout::new(&offsets, layout.channel_stride(class.sum), sources.len())
+        let signal = SignalLayout::new(offsets, layout.channel_stride(class.sum), sources.len())
             .expect("the strips were packed by the same layout");
         let term_len = offsets.len() * m;
         let skipped = (chunk.start - panels.first) * num_phases / m;
@@ -308,22 +344,22 @@ fn add_sources<T: Element, const N: usize>(
                 &panels.values[first_panel + (skipped + panel) * class.panel_len..][..class.panel_len];
             let weights = &weights[sources.start * term_len..sources.end * term_len];
             let row = first_row + panel * m;
-            scratch.starts.clear();
-            scratch.starts.extend((0..m).map(|m_| {
+            starts.clear();
+            starts.extend((0..m).map(|m_| {
                 let channel = (panel * m + m_) / num_phases;
                 let channel = place.group * form.result_channels + (chunk.start + channel).min(chunk.end - 1);
                 bias.filter(|_| class.sum == of_bias).map_or(T::zero(), |bias| bias[channel])
             }));
-            let start = if sources.start == 0 { Start::Rows(&scratch.starts[..]) } else { Start::Sums };
+            let start = if sources.start == 0 { Start::Rows(starts.as_slice()) } else { Start::Sums };
             for (number, strip) in strips.iter().enumerate() {
-                let values = &scratch.packed.values[number * strip_len..][..strip_len][part..];
+                let values = &packed.values[number * strip_len..][..strip_len][part..];
                 let terms = Terms::new(weights, m, values, signal).expect(
                     "the panel has a weight per term and row, and the strip every entry that a term reads",
                 );
                 let mut position = 0;
                 while position < strip.len {
                     let vectors = (strip.len - position).div_ceil(lanes).min(kernel.max_vectors());
-                    let to = &mut scratch.sums[row * row_stride + number * layout.width + position..];
+                    let to = &mut sums[row * row_stride + number * layout.width + position..];
                     let sums = lucid_kernels::Sums { values: to, row_stride: *row_stride };
                     kernel.run(&terms, position, vectors, start, sums);
                     position += vectors * lanes;

@@ -4,6 +4,8 @@
 //! source, in the second-level cache. As many strips as fit there, of as many source channels, are packed at a time;
 //! where not all channels fit, sums of a block of channels wait in the same cache for the next block.
 
+use std::sync::Arc;
+
 use lucid_kernels::{Element, Isa, MAX_ROWS, TileKernel, tile_kernel};
 
 use super::form::Form;
@@ -41,12 +43,15 @@ pub(crate) enum Packing {
 }
 
 /// How a form is run.
-pub(crate) struct Schedule<'a, T: 'static, const N: usize> {
-    pub(crate) form: &'a Form<N>,
+#[derive(Debug)]
+pub(crate) struct Schedule<T: 'static, const N: usize> {
+    pub(crate) form: Form<N>,
     pub(crate) isa: Isa,
     pub(crate) layout: Layout<N>,
-    /// By class.
-    pub(crate) panels: Vec<Panels<'a, T, N>>,
+    /// By class, then by sum.
+    pub(crate) panels: Vec<Panels<T, N>>,
+    /// Of each of them: where its terms read.
+    pub(crate) offsets: Vec<Vec<usize>>,
     pub(crate) portions: Portions,
     pub(crate) packing: Packing,
     /// Source channels at a time.
@@ -57,20 +62,21 @@ pub(crate) struct Schedule<'a, T: 'static, const N: usize> {
     pub(crate) row_stride: usize,
 }
 
-impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
+impl<T: Element, const N: usize> Schedule<T, N> {
     /// `prepared` says that the weights are packed already.
-    pub(crate) fn new(g: &Geometry<N>, form: &'a Form<N>, isa: Isa, prepared: bool) -> Self {
-        let panels: Vec<Panels<'a, T, N>> = form
+    pub(crate) fn new(g: &Geometry<N>, form: Form<N>, isa: Isa, prepared: bool) -> Self {
+        let panels: Vec<Panels<T, N>> = form
             .classes
             .iter()
             .flat_map(|class| {
                 let kernel = choose_kernel(isa, form.result_channels * class.phases.len());
-                (0..class.sums.len()).map(move |sum| Panels::new(form, class, sum, kernel))
+                let form = &form;
+                (0..class.sums.len()).map(move |sum| Panels::new(form, Arc::clone(class), sum, kernel))
             })
             .collect();
         let main = panels.iter().max_by_key(|panels| panels.class.phases.len() * panels.terms().len());
         let tile = main.map_or(1, |panels| panels.kernel.max_vectors() * panels.kernel.lanes());
-        let layout = Layout::new(form, tile);
+        let layout = Layout::new(&form, tile);
         let width = layout.width;
 
         // Panels end where a chunk of channels does.
@@ -127,12 +133,21 @@ impl<'a, T: Element, const N: usize> Schedule<'a, T, N> {
         let sums_len = if reduction < channels { WAITING_LEN } else { SUMS_LEN };
         let chunk = aligned(sums_len / (row_stride * form.num_sums())).min(of_task);
         let portions = Portions { items, rows, channels: of_task, run };
-        Schedule { form, isa, layout, panels, portions, packing, reduction, chunk, row_stride }
+        let offsets = panels
+            .iter()
+            .map(|panels| panels.terms().iter().map(|term| layout.offset(&form, term)).collect())
+            .collect();
+        Schedule { form, isa, layout, panels, offsets, portions, packing, reduction, chunk, row_stride }
     }
 
     /// Rows of sums of so many channels, by class: the last panel may have more rows than are needed.
     pub(crate) fn num_rows(&self, channels: usize) -> usize {
         self.panels.iter().map(|panels| panels.num_panels(channels) * panels.kernel.rows()).sum()
+    }
+
+    /// The panels of each class.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = &[Panels<T, N>]> {
+        self.panels.chunk_by(|_, next| next.sum > 0)
     }
 
     /// Elements of a panel buffer for so many channels.

@@ -127,13 +127,13 @@ impl<const N: usize> Layout<N> {
     }
 
     /// The strips of a place, item by item.
-    pub(crate) fn strips(&self, form: &Form<N>, place: &Place) -> Vec<Strip> {
+    pub(crate) fn strips(&self, form: &Form<N>, place: &Place) -> impl Iterator<Item = Strip> {
         let end = form.num_columns(place.rows.len());
         let starts = (0..end).step_by(self.width);
-        let of_item = |item| {
+        let of_item = move |item| {
             starts.clone().map(move |column| Strip { item, column, len: self.width.min(end - column) })
         };
-        (0..form.num_items(place)).flat_map(of_item).collect()
+        (0..form.num_items(place)).flat_map(of_item)
     }
 }
 

@@ -1,14 +1,16 @@
 //! Weights in the order in which a tile kernel reads them.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use lucid_kernels::{Element, TileKernel};
 
 use super::form::{Class, Factor, Form, Term};
 
 /// One sum of a class, with the kernel of its panels.
-pub(crate) struct Panels<'a, T: 'static, const N: usize> {
-    pub(crate) class: &'a Class<N>,
+#[derive(Debug)]
+pub(crate) struct Panels<T: 'static, const N: usize> {
+    pub(crate) class: Arc<Class<N>>,
     /// Which sum of the class.
     pub(crate) sum: usize,
     pub(crate) kernel: TileKernel<T>,
@@ -16,14 +18,14 @@ pub(crate) struct Panels<'a, T: 'static, const N: usize> {
     pub(crate) panel_len: usize,
 }
 
-impl<'a, T: Element, const N: usize> Panels<'a, T, N> {
-    pub(crate) fn new(form: &Form<N>, class: &'a Class<N>, sum: usize, kernel: TileKernel<T>) -> Self {
+impl<T: Element, const N: usize> Panels<T, N> {
+    pub(crate) fn new(form: &Form<N>, class: Arc<Class<N>>, sum: usize, kernel: TileKernel<T>) -> Self {
         let panel_len = form.source_channels * class.sums[sum].len() * kernel.rows();
         Panels { class, sum, kernel, panel_len }
     }
 
     /// The products of one column.
-    pub(crate) fn terms(&self) -> &'a [Term<N>] {
+    pub(crate) fn terms(&self) -> &[Term<N>] {
         &self.class.sums[self.sum]
     }
 
@@ -97,7 +99,7 @@ enum TermTaps {
 impl TermTaps {
     /// Those of every panel, term by term.
     fn of<T: Element, const N: usize>(
-        panels: &Panels<'_, T, N>,
+        panels: &Panels<T, N>,
         channels: Range<usize>,
         (stride, num_panels): (usize, usize),
     ) -> Vec<TermTaps> {

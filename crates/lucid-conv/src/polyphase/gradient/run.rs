@@ -65,7 +65,7 @@ pub(crate) fn weight_gradient<T: Element, const N: usize>(
     };
     let finite = AtomicBool::new(true);
     let tasks = tasks(g, &schedule, dw);
-    run_all(tasks, threads_for(g.multiplications(), SHARED), scratch, |scratch, mut task| {
+    run_all(tasks.into_iter(), threads_for(g.multiplications(), SHARED), scratch, |scratch, mut task| {
         let taps = g.num_taps();
         let (kernel, width) = (&schedule.kernel, schedule.width);
         let of_panels = match schedule.roles {

@@ -1,0 +1,52 @@
+//! Where the results of a place are: cut apart for several threads, or within the whole result.
+
+use std::ops::Range;
+
+use super::form::Form;
+use super::place::{Place, Target};
+
+/// The planes of a result at one place.
+pub(crate) trait Planes<T> {
+    /// The results that belong to the place's rows, of one of its batch items and one channel of its group.
+    fn plane(&mut self, item: usize, channel: usize) -> &mut [T];
+}
+
+/// Those of some channels, cut apart.
+pub(crate) struct Cut<'a, T> {
+    pub(crate) target: Target<'a, T>,
+    pub(crate) channels: Range<usize>,
+}
+
+impl<T> Planes<T> for Cut<'_, T> {
+    fn plane(&mut self, item: usize, channel: usize) -> &mut [T] {
+        self.target.planes[item * self.channels.len() + channel - self.channels.start]
+    }
+}
+
+/// All of a result.
+pub(crate) struct Whole<'a, T> {
+    result: &'a mut [T],
+    /// The plane of the place's first item and channel.
+    first: usize,
+    channels_of_item: usize,
+    plane_len: usize,
+    /// Within a plane.
+    of_place: Range<usize>,
+}
+
+impl<'a, T> Whole<'a, T> {
+    pub(crate) fn new<const N: usize>(form: &Form<N>, place: &Place, result: &'a mut [T]) -> Self {
+        let inner: usize = form.axes[1..].iter().map(|axis| axis.result_len).product();
+        let of_place = form.first_result(place.rows.start) * inner..form.first_result(place.rows.end) * inner;
+        let channels_of_item = form.groups * form.result_channels;
+        let first = place.batch.start * channels_of_item + place.group * form.result_channels;
+        Whole { result, first, channels_of_item, plane_len: form.axes[0].result_len * inner, of_place }
+    }
+}
+
+impl<T> Planes<T> for Whole<'_, T> {
+    fn plane(&mut self, item: usize, channel: usize) -> &mut [T] {
+        let plane = self.first + item * self.channels_of_item + channel;
+        &mut self.result[plane * self.plane_len..][self.of_place.clone()]
+    }
+}
