@@ -5,6 +5,7 @@ mod error;
 mod node;
 mod ops;
 mod record;
+pub mod scalar;
 mod sweep;
 mod var;
 

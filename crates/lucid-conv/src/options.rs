@@ -106,6 +106,25 @@ impl<const N: usize> Options<N> {
         Options { output_size: Some(output_size.into()), ..self }
     }
 
+    /// The same for a signal, where these are of rank 1: what code generic over the rank asks for to treat signals apart.
+    pub fn along_one_axis(&self) -> Option<Options<1>> {
+        let first = |axes: Axes<N>| axes.first().filter(|_| N == 1).map(|&value| Axes([value]));
+        let padding = match self.padding {
+            Padding::Explicit(pairs) => Padding::Explicit([*pairs.first()?]),
+            Padding::Valid => Padding::Valid,
+            Padding::Same => Padding::Same,
+        };
+        Some(Options {
+            kind: self.kind,
+            stride: first(self.stride)?,
+            padding,
+            dilation: first(self.dilation)?,
+            groups: self.groups,
+            output_padding: first(self.output_padding)?,
+            output_size: self.output_size.and_then(first),
+        })
+    }
+
     /// `"conv1d"` ... `"conv_transpose3d"`.
     pub fn name(&self) -> String {
         format!("{}{N}d", self.kind)

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::options::Kind;
 use crate::plan::{Algorithm, Plan, Recipe};
-use crate::polyphase::{self, Filtering};
+use crate::polyphase::{self, Panels};
 use crate::run::{Operands, bias, elements_mut, run_pass, standard, wrong_shape, zeros};
 use crate::workspace::Workspace;
 
@@ -24,13 +24,6 @@ pub struct PreparedWeight<T, const N: usize> {
     /// As it was given: for algorithms that read it so, and for inputs that are not finite.
     plain: Vec<T>,
     panels: Option<Panels<T>>,
-}
-
-/// The weight as the register tiles read it.
-#[derive(Clone, Debug)]
-struct Panels<T> {
-    filtering: Filtering,
-    values: Vec<T>,
 }
 
 /// What a prepared weight depends on.
@@ -58,6 +51,17 @@ impl<const N: usize> Key<N> {
     }
 }
 
+impl<T: Element, const N: usize> PreparedWeight<T, N> {
+    /// Whether it was prepared for the options, the channels and the algorithm of a plan: then
+    /// [`convolve_prepared`](Plan::convolve_prepared) gives the bits of [`convolve`](Plan::convolve).
+    pub fn suits(&self, plan: &Plan<N>) -> bool {
+        let g = plan.geometry();
+        let recipe = plan.recipe(g.output_pass());
+        let filtering = self.panels.as_ref().map(|panels| panels.filtering);
+        self.key == Key::new(g, recipe.isa) && filtering == recipe.algorithm.filtering()
+    }
+}
+
 impl<const N: usize> Plan<N> {
     /// Packs a weight for [`convolve_prepared`](Self::convolve_prepared).
     ///
@@ -68,10 +72,8 @@ impl<const N: usize> Plan<N> {
         let pass = g.output_pass();
         let recipe = self.recipe(pass);
         let plain = standard("w", w, g.weight_sizes())?;
-        let panels = recipe.algorithm.filtering().map(|filtering| Panels {
-            filtering,
-            values: polyphase::prepare(g, pass, filtering, recipe.isa, &plain),
-        });
+        let filtering = recipe.algorithm.filtering();
+        let panels = filtering.map(|filtering| polyphase::prepare(g, pass, filtering, recipe.isa, &plain));
         let panels = panels.filter(|panels| all_finite(recipe.isa, &panels.values));
         Ok(PreparedWeight { key: Key::new(g, recipe.isa), plain: plain.into_owned(), panels })
     }
@@ -138,12 +140,7 @@ impl<const N: usize> Plan<N> {
         let x = standard("x", x, g.sizes(pass.source()))?;
         let b = bias(b, g.channels_of(pass.result()))?;
         let panels = w.panels.as_ref();
-        let operands = Operands {
-            source: &x,
-            weight: &w.plain,
-            panels: panels.map(|panels| &panels.values[..]),
-            bias: b.as_deref(),
-        };
+        let operands = Operands { source: &x, weight: &w.plain, panels, bias: b.as_deref() };
         let mut recipe = *self.recipe(pass);
         if let Some(panels) = panels {
             recipe = Recipe { algorithm: Algorithm::of(panels.filtering), isa: w.key.isa, ..recipe };

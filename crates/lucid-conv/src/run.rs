@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::geometry::{Geometry, Shapes, Side};
 use crate::options::{Kind, Options};
 use crate::plan::{Algorithm, Pass, Plan, Recipe};
-use crate::polyphase::{self, Filtering, Form, Sides};
+use crate::polyphase::{self, Filtering, Form, Panels, Sides};
 use crate::workspace::{Key, Workspace};
 use crate::{columns, depthwise, direct};
 
@@ -204,7 +204,7 @@ pub(crate) struct Operands<'a, T> {
     pub(crate) source: &'a [T],
     pub(crate) weight: &'a [T],
     /// The weight as the polyphase form reads it, where it was packed beforehand.
-    pub(crate) panels: Option<&'a [T]>,
+    pub(crate) panels: Option<&'a Panels<T>>,
     pub(crate) bias: Option<&'a [T]>,
 }
 
@@ -219,12 +219,16 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
 ) {
     let recipe = exact_recipe(g, pass, recipe, operands.weight);
     let filtering = recipe.algorithm.filtering().unwrap_or(Filtering::Plain);
-    let (isa, is_prepared) = (recipe.isa, operands.panels.is_some());
-    let key = Key { geometry: *g, pass, filtering, isa, is_prepared };
+    let (isa, phases) = (recipe.isa, operands.panels.map(|panels| panels.is_trimmed));
+    let key = Key { geometry: *g, pass, filtering, isa, phases };
     match recipe.algorithm {
         Algorithm::Im2col | Algorithm::Col2im => columns::pass(g, pass, &recipe, operands, result),
         Algorithm::Polyphase | Algorithm::Minimal => {
-            let make = || polyphase::Schedule::new(g, Form::new(g, pass, filtering), isa, is_prepared);
+            let form = || match phases {
+                Some(is_trimmed) => Form::with_phases(g, pass, filtering, is_trimmed),
+                None => Form::new(g, pass, filtering),
+            };
+            let make = || polyphase::Schedule::new(g, form(), isa, phases.is_some());
             let schedule = workspace.schedules.get(key, make);
             if !polyphase::pass(g, schedule, operands, result, &workspace.scratch) {
                 direct::pass(g, pass, &Recipe::direct(g), operands, result);

@@ -45,7 +45,8 @@ pub(crate) struct Key<const N: usize> {
     pub(crate) pass: Pass,
     pub(crate) filtering: Filtering,
     pub(crate) isa: Isa,
-    pub(crate) is_prepared: bool,
+    /// Of the weight, where it is packed: whether its form was trimmed.
+    pub(crate) phases: Option<bool>,
 }
 
 impl<T: Element, const N: usize> Workspace<T, N> {

@@ -87,7 +87,7 @@ pub fn filter<T: Element>(isa: Isa, taps: Taps<'_, T>, bias: T, signal: &[T], ro
     }
     for i in 0..rows.num_rows {
         for (q, out) in out[i * rows.pitch..][..rows.len].iter_mut().enumerate() {
-            *out = at(taps, bias, signal, i * rows.signal_pitch + q);
+            *out = at(isa, taps, bias, signal, i * rows.signal_pitch + q);
         }
     }
 }
@@ -111,7 +111,7 @@ pub fn filter_pairs<T: Element>(isa: Isa, taps: [Taps<'_, T>; 2], bias: T, signa
         2 * whole
     };
     for (i, out) in out.iter_mut().enumerate().skip(done) {
-        *out = at(taps[i % 2], bias, signal, i / 2);
+        *out = at(isa, taps[i % 2], bias, signal, i / 2);
     }
 }
 
@@ -168,9 +168,12 @@ pub fn filter_gradient<T: Element>(
 /// multiply-add takes four cycles and two start in each.
 const GROUPS: [usize; 7] = [1, 2, 3, 4, 6, 8, 12];
 
-fn at<T: Element>(taps: Taps<'_, T>, bias: T, signal: &[T], q: usize) -> T {
-    taps.offsets
-        .iter()
-        .zip(taps.weights)
-        .fold(bias, |sum, (&offset, &weight)| sum + weight * signal[offset + q])
+/// One position, to the bits that it has in a vector: so no bits depend on where a row ends.
+fn at<T: Element>(isa: Isa, taps: Taps<'_, T>, bias: T, signal: &[T], q: usize) -> T {
+    let terms = taps.offsets.iter().zip(taps.weights).map(|(&offset, &weight)| (weight, signal[offset + q]));
+    if isa != Isa::Portable && isa.is_available() {
+        terms.fold(bias, |sum, (weight, x)| weight.mul_add(x, sum))
+    } else {
+        terms.fold(bias, |sum, (weight, x)| sum + weight * x)
+    }
 }

@@ -19,6 +19,33 @@ pub enum Error {
         source: Box<Error>,
     },
 
+    /// A module that can't run chunk by chunk.
+    #[error("{module} can't be streamed: {reason}")]
+    NotStreamable {
+        /// Which module.
+        module: String,
+        /// Why not, and what would be accepted.
+        reason: String,
+    },
+
+    /// A chunk of another number of channels than the stream's.
+    #[error(
+        "a chunk of shape {given:?} is refused: accepted are {channels} channels and any number of samples"
+    )]
+    Chunk {
+        /// Channels and samples of the chunk.
+        given: [usize; 2],
+        /// Channels of the stream.
+        channels: usize,
+    },
+
+    /// A stream that takes no more samples.
+    #[error("the stream has ended, as {why}: only reset is accepted")]
+    StreamEnded {
+        /// Why.
+        why: &'static str,
+    },
+
     /// A parameter outside its range.
     #[error("{parameter} = {given} is refused: accepted is {accepted}")]
     Parameter {

@@ -10,13 +10,14 @@ mod module;
 mod number;
 pub mod optim;
 mod state_dict;
+pub mod stream;
 
 pub use error::{Error, Misshapen, Result, Unreadable};
 pub use init::uniform_fan_in;
 pub use layers::{
     Conv, Conv1d, Conv2d, Conv3d, ConvBuilder, ConvConfig, ConvTranspose, ConvTranspose1d, ConvTranspose2d,
     ConvTranspose3d, ConvTransposeBuilder, ConvTransposeConfig, Dropout, Elu, Flatten, Gelu, LeakyRelu,
-    Linear, LogSoftmax, PaddingMode, Relu, Sequential, Sigmoid, Silu, Softmax, Softplus, Tanh,
+    Linear, LogSoftmax, PaddingMode, Relu, Sequential, Sigmoid, Silu, Softmax, Softplus, Sum, Tanh,
 };
 pub use lucid_autograd::{self, Element, Var};
 pub use lucid_conv::{Axes, Padding};
@@ -27,3 +28,4 @@ pub use rand;
 
 pub use module::{Forward, Module, Path};
 pub use state_dict::{LoadReport, StateDict, Strictness};
+pub use stream::Stream;

@@ -5,8 +5,9 @@ use std::fmt;
 
 use lucid_autograd::{Element, Var};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::state_dict::{self, LoadReport, StateDict, Strictness};
+use crate::stream::{Stage, Stream};
 
 /// Something with parameters: a layer, or a struct of layers.
 ///
@@ -148,6 +149,24 @@ pub trait Forward<T: Element = f32>: Module<T> {
     /// # Errors
     /// When `x` has not the shape that the module takes.
     fn forward(&self, x: &Var<T>) -> Result<Var<T>>;
+
+    /// The state that the module begins to run with chunk by chunk: what [`stream`](Self::stream) is made of. A module of
+    /// modules makes it of theirs with [`Chain`](crate::stream::Chain) and [`Sum`](crate::stream::Sum).
+    ///
+    /// # Errors
+    /// [`Error::NotStreamable`], unless the module says otherwise.
+    fn stage(&self) -> Result<Box<dyn Stage<T>>> {
+        let module = std::any::type_name::<Self>().to_string();
+        Err(Error::NotStreamable { module, reason: "it defines no `Forward::stage`".into() })
+    }
+
+    /// The module, with the weights that it has now, as a [`Stream`]: chunk by chunk, without gradients.
+    ///
+    /// # Errors
+    /// [`Error::NotStreamable`] when the module, or one in it, can't be streamed.
+    fn stream(&self) -> Result<Stream<T>> {
+        Stream::new(self.stage()?)
+    }
 }
 
 fn named<T: Element, M: Module<T> + ?Sized>(
@@ -271,5 +290,9 @@ impl<T: Element, M: Module<T> + ?Sized> Module<T> for Box<M> {
 impl<T: Element, M: Forward<T> + ?Sized> Forward<T> for Box<M> {
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         (**self).forward(x)
+    }
+
+    fn stage(&self) -> Result<Box<dyn Stage<T>>> {
+        (**self).stage()
     }
 }

@@ -73,6 +73,22 @@ impl<T> Tensor<T> {
         self.data.is_unique()
     }
 
+    /// Whether both are the same elements in the same place, so that equality needs no look at them. As long as both
+    /// live, neither can be written without becoming another.
+    ///
+    /// ```
+    /// let a = lucid_tensor::tensor!([1.0, 2.0]);
+    /// let mut b = a.clone();
+    /// assert!(a.is_same(&b));
+    /// b.view_mut()[0] = 1.0;
+    /// assert!(!a.is_same(&b));
+    /// ```
+    pub fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self.data.as_ptr(), other.data.as_ptr())
+            && self.shape() == other.shape()
+            && self.data.strides() == other.data.strides()
+    }
+
     /// A view that repeats axes of length 1 to reach `shape`, without copying an element.
     pub(crate) fn broadcast_view(&self, shape: &[usize]) -> Result<ArrayViewD<'_, T>> {
         let refused = || Error::BroadcastTo { from: self.shape().to_vec(), to: shape.to_vec() };

@@ -4,6 +4,7 @@ use super::elementwise::{Function, Reads, apply};
 use super::unary::function;
 use crate::element::{Element, number};
 use crate::error::Result;
+use crate::scalar;
 use crate::var::Var;
 
 function!(
@@ -12,16 +13,16 @@ function!(
 );
 function!(
     /** `sigmoid' = sigmoid (1 - sigmoid)` */
-    Sigmoid, "sigmoid", Output, |x| sigmoid(x), |y| y * &(-y + T::one())
+    Sigmoid, "sigmoid", Output, |x| scalar::sigmoid(x), |y| y * &(-y + T::one())
 );
 function!(
     /** `relu' = 1` above 0, 0 elsewhere */
-    Relu, "relu", Output, |x| if x < T::zero() { T::zero() } else { x }, |y| Ok(step(y, T::zero()))
+    Relu, "relu", Output, |x| scalar::relu(x), |y| Ok(step(y, T::zero()))
 );
 function!(
     /** `silu(x) = x s` with `s = sigmoid(x)`, so `silu' = s (1 + x (1 - s))` */
     Silu, "silu", Input,
-    |x| x * sigmoid(x),
+    |x| scalar::silu(x),
     |x| {
         let s = x.sigmoid();
         &s * &((x * &(-&s + T::one()))? + T::one())
@@ -36,7 +37,7 @@ impl<T: Element> Function<T> for LeakyRelu<T> {
     const READS: Reads = Reads::Input;
 
     fn value(&self, x: T) -> T {
-        if x > T::zero() { x } else { self.0 * x }
+        scalar::leaky_relu(x, self.0)
     }
 
     fn derivative(&self, x: &Var<T>) -> Result<Var<T>> {
@@ -52,7 +53,7 @@ impl<T: Element> Function<T> for Elu<T> {
     const READS: Reads = Reads::Input;
 
     fn value(&self, x: T) -> T {
-        if x > T::zero() { x } else { self.0 * x.exp_m1() }
+        scalar::elu(x, self.0)
     }
 
     fn derivative(&self, x: &Var<T>) -> Result<Var<T>> {
@@ -71,21 +72,12 @@ impl<T: Element> Function<T> for Softplus<T> {
     const READS: Reads = Reads::Input;
 
     fn value(&self, x: T) -> T {
-        // ln(1 + e^z) = max(z, 0) + ln(1 + e^-|z|), which overflows nowhere.
-        let z = self.0 * x;
-        let positive = if z < T::zero() { T::zero() } else { z };
-        (positive + (-z.abs()).exp().ln_1p()) / self.0
+        scalar::softplus(x, self.0)
     }
 
     fn derivative(&self, x: &Var<T>) -> Result<Var<T>> {
         Ok((x * self.0).sigmoid())
     }
-}
-
-/// `1 / (1 + e^-x)`, with an exponential that overflows nowhere.
-fn sigmoid<T: Element>(x: T) -> T {
-    let e = (-x.abs()).exp();
-    if x < T::zero() { e / (T::one() + e) } else { (T::one() + e).recip() }
 }
 
 /// The constant that is 1 where `x` is above 0 and `below` elsewhere.

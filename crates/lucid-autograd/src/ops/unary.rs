@@ -3,6 +3,7 @@
 use super::elementwise::{Function, Reads, apply};
 use crate::element::{Element, number};
 use crate::error::{Error, Result};
+use crate::scalar;
 use crate::var::Var;
 
 /// Defines a unit struct for a function, its value and its derivative in one place.
@@ -45,7 +46,7 @@ function!(
 function!(
     /** `erf'(x) = 2 / sqrt(pi) e^(-x^2)` */
     Erf, "erf", Input,
-    |x| number::<T>(libm::erf(lucid_tensor::Element::to_f64(x))),
+    |x| scalar::erf(x),
     |x| Ok((-x.square()).exp() * number::<T>(std::f64::consts::FRAC_2_SQRT_PI))
 );
 

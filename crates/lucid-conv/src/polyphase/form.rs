@@ -93,6 +93,8 @@ pub(crate) struct Form<const N: usize> {
     /// Of a group.
     pub(crate) result_channels: usize,
     pub(crate) weight_strides: WeightStrides,
+    /// Whether phases are counted from the result's first position: then their classes may be others.
+    pub(crate) is_trimmed: bool,
 }
 
 /// Distances within the weight: from one source channel of a group, one result channel and one group to the next.
@@ -112,12 +114,12 @@ pub(crate) enum Filtering {
 
 impl<const N: usize> Form<N> {
     pub(crate) fn new(g: &Geometry<N>, pass: Pass, filtering: Filtering) -> Self {
-        let plain = Form::with_lattices(g, pass, filtering, Lattice::onto_fine);
+        let plain = Form::with_phases(g, pass, filtering, false);
         if pass != Pass::BackwardData || filtering == Filtering::Minimal {
             return plain;
         }
         let rows = plain.axes[0].len;
-        let trimmed = Form::with_lattices(g, pass, filtering, Lattice::onto_fine_from_start);
+        let trimmed = Form::with_phases(g, pass, filtering, true);
         let columns = trimmed.num_columns(trimmed.axes[0].len);
         // Tiles have a vector of 8 or 16 columns at least.
         if columns.next_multiple_of(8) * 20 <= plain.num_columns(rows).next_multiple_of(8) * 19 {
@@ -127,13 +129,10 @@ impl<const N: usize> Form<N> {
         }
     }
 
-    fn with_lattices(
-        g: &Geometry<N>,
-        pass: Pass,
-        filtering: Filtering,
-        fine: impl Fn(&crate::axis::Axis) -> Lattice,
-    ) -> Self {
+    /// The form with the phases that a weight was packed for, whatever the length.
+    pub(crate) fn with_phases(g: &Geometry<N>, pass: Pass, filtering: Filtering, is_trimmed: bool) -> Self {
         let onto_fine = pass == Pass::BackwardData;
+        let fine = if is_trimmed { Lattice::onto_fine_from_start } else { Lattice::onto_fine };
         let mut axes = g.axes.map(|axis| if onto_fine { fine(&axis) } else { Lattice::onto_coarse(&axis) });
         let mut residues = 1;
         let last = &g.axes[N - 1];
@@ -227,6 +226,7 @@ impl<const N: usize> Form<N> {
             source_channels,
             result_channels,
             weight_strides,
+            is_trimmed,
         }
     }
 

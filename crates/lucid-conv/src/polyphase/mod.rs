@@ -29,7 +29,7 @@ mod weights;
 
 pub(crate) use form::{Filtering, Form};
 pub(crate) use gradient::{Schedule as GradientSchedule, Sides, weight_gradient};
-pub(crate) use run::{Scratch, pass, prepare};
+pub(crate) use run::{Panels, Scratch, pass, prepare};
 pub(crate) use schedule::Schedule;
 
 use crate::geometry::Geometry;

@@ -55,16 +55,28 @@ impl<T: Element> Default for Scratch<T> {
     }
 }
 
-/// Every panel of a weight: by group, then by class.
+/// A weight packed for many inputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Panels<T> {
+    pub(crate) filtering: Filtering,
+    /// Of the form that they were packed for.
+    pub(crate) is_trimmed: bool,
+    /// By group, then by class.
+    pub(crate) values: Vec<T>,
+}
+
+/// Every panel of a weight.
 pub(crate) fn prepare<T: Element, const N: usize>(
     g: &Geometry<N>,
     pass: Pass,
     filtering: Filtering,
     isa: Isa,
     weight: &[T],
-) -> Vec<T> {
+) -> Panels<T> {
     let form = Form::new(g, pass, filtering);
-    prepare_form(&Schedule::new(g, form, isa, true), weight)
+    let is_trimmed = form.is_trimmed;
+    let values = prepare_form(&Schedule::new(g, form, isa, true), weight);
+    Panels { filtering, is_trimmed, values }
 }
 
 fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &[T]) -> Vec<T> {
@@ -98,7 +110,7 @@ pub(crate) fn pass<T: Element, const N: usize>(
             packed_here = prepare_form(schedule, operands.weight);
             (Some(&packed_here[..]), all_finite(schedule.isa, &packed_here))
         }
-        panels => (panels, true),
+        panels => (panels.map(|panels| &panels.values[..]), true),
     };
     let run = Run { schedule, operands, panels, finite: AtomicBool::new(finite) };
     let lend = || {

@@ -8,6 +8,7 @@ mod forms;
 mod golden;
 mod nonfinite;
 mod plan;
+mod prepared;
 mod reference;
 mod refusals;
 mod regressions;

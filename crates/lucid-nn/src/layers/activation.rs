@@ -1,16 +1,17 @@
 //! The activations as layers, so that they can be part of a sequence.
 
-use lucid_autograd::{Element, Var};
+use lucid_autograd::{Element, Var, scalar};
 use serde::{Deserialize, Serialize};
 
 use super::no_parameters;
 use crate::error::{Result, check};
 use crate::module::Forward;
 use crate::number::{above_0, finite};
+use crate::stream::{Pointwise, Stage};
 
-/// A layer that applies a function of [`Var`] and has no parameters.
+/// A layer that applies a function of [`Var`] and has no parameters; and where it is one of every number, that for streams.
 macro_rules! activation {
-    ($name:ident, |$layer:ident, $x:ident| $forward:expr) => {
+    ($name:ident, |$layer:ident, $x:ident| $forward:expr $(, $stage:expr)?) => {
         no_parameters!($name);
 
         impl<T: Element> Forward<T> for $name {
@@ -18,6 +19,11 @@ macro_rules! activation {
                 let $layer = self;
                 Ok($forward)
             }
+
+            $(fn stage(&self) -> Result<Box<dyn Stage<T>>> {
+                let $layer = self;
+                Ok(Box::new(Pointwise::new($stage)))
+            })?
         }
     };
 }
@@ -30,25 +36,25 @@ fn check_axis<T: Element>(axis: usize, x: &Var<T>) -> Result<()> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Relu;
 
-activation!(Relu, |_layer, x| x.relu());
+activation!(Relu, |_layer, x| x.relu(), |_, x| scalar::relu(x));
 
 /// The hyperbolic tangent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tanh;
 
-activation!(Tanh, |_layer, x| x.tanh());
+activation!(Tanh, |_layer, x| x.tanh(), |_, x: T| x.tanh());
 
 /// `1 / (1 + e^-x)`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sigmoid;
 
-activation!(Sigmoid, |_layer, x| x.sigmoid());
+activation!(Sigmoid, |_layer, x| x.sigmoid(), |_, x| scalar::sigmoid(x));
 
 /// `x sigmoid(x)`, also called swish.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Silu;
 
-activation!(Silu, |_layer, x| x.silu());
+activation!(Silu, |_layer, x| x.silu(), |_, x| scalar::silu(x));
 
 /// `x Phi(x)` with `Phi` the normal distribution function, or its approximation by tanh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -58,7 +64,10 @@ pub struct Gelu {
     pub tanh: bool,
 }
 
-activation!(Gelu, |layer, x| if layer.tanh { x.gelu_tanh()? } else { x.gelu()? });
+activation!(Gelu, |layer, x| if layer.tanh { x.gelu_tanh()? } else { x.gelu()? }, {
+    let is_tanh = layer.tanh;
+    move |_, x| if is_tanh { scalar::gelu_tanh(x) } else { scalar::gelu(x) }
+});
 
 /// `x` above 0, `slope x` elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,7 +83,10 @@ impl Default for LeakyRelu {
     }
 }
 
-activation!(LeakyRelu, |layer, x| x.leaky_relu(finite("slope", layer.slope)?));
+activation!(LeakyRelu, |layer, x| x.leaky_relu(finite("slope", layer.slope)?), {
+    let slope = finite("slope", layer.slope)?;
+    move |_, x| scalar::leaky_relu(x, slope)
+});
 
 /// `x` above 0, `alpha (e^x - 1)` elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,7 +102,10 @@ impl Default for Elu {
     }
 }
 
-activation!(Elu, |layer, x| x.elu(finite("alpha", layer.alpha)?));
+activation!(Elu, |layer, x| x.elu(finite("alpha", layer.alpha)?), {
+    let alpha = finite("alpha", layer.alpha)?;
+    move |_, x| scalar::elu(x, alpha)
+});
 
 /// `ln(1 + e^(beta x)) / beta`
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,7 +121,10 @@ impl Default for Softplus {
     }
 }
 
-activation!(Softplus, |layer, x| x.softplus(above_0("beta", layer.beta)?));
+activation!(Softplus, |layer, x| x.softplus(above_0("beta", layer.beta)?), {
+    let beta = above_0("beta", layer.beta)?;
+    move |_, x| scalar::softplus(x, beta)
+});
 
 /// `e^x / sum(e^x)` along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,10 +8,12 @@ use lucid_tensor::PadMode;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{check_bias, check_parameter};
-use crate::error::Result;
+use super::packed::Packed;
+use super::{check_bias, check_parameter, conv_stage};
+use crate::error::{Error, Result};
 use crate::init::uniform_fan_in;
 use crate::module::Forward;
+use crate::stream::Stage;
 use crate::{Module, Path};
 
 /// What a convolution reads outside its input.
@@ -106,6 +108,9 @@ impl<const N: usize> ConvConfig<N> {
 /// A convolution of rank `N`:
 /// `y[n, c, l] = b[c] + sum over (i in the group of c, k) of w[c, i', k] x[n, i, l s + k d - p]`.
 ///
+/// Where nothing is recorded (in [`no_grad`](lucid_autograd::no_grad), or as nothing requires a gradient) the weight is
+/// packed once and kept beside it until it changes, however that happens: two to four times its memory, and the same bits.
+///
 /// # Shapes
 /// `x` is `(N, in_channels, spatial...)` or without the batch; `weight` is `(out_channels, in_channels / groups,
 /// kernel...)`; `bias` is `(out_channels)`; the output's length per axis is
@@ -126,6 +131,7 @@ pub struct Conv<const N: usize, T: Element = f32> {
     /// The bias: `(out_channels)`.
     pub bias: Option<Var<T>>,
     config: ConvConfig<N>,
+    packed: Packed<T, N>,
 }
 
 /// A convolution over one axis.
@@ -158,7 +164,12 @@ impl<const N: usize, T: Element> Conv<N, T> {
         let fan_in = shape[1..].iter().product();
         let weight = uniform_fan_in(&shape, fan_in, rng)?;
         let bias = config.bias.then(|| uniform_fan_in(&[config.out_channels], fan_in, rng)).transpose()?;
-        Ok(Conv { weight, bias, config })
+        Ok(Conv { weight, bias, config, packed: Packed::new() })
+    }
+
+    fn check(&self) -> Result<()> {
+        check_parameter("the weight", &self.weight, &self.config.weight_shape()?)?;
+        check_bias(self.bias.as_ref(), self.config.bias, self.config.out_channels)
     }
 
     /// What the module was made from.
@@ -169,11 +180,10 @@ impl<const N: usize, T: Element> Conv<N, T> {
 
 impl<const N: usize, T: Element> Forward<T> for Conv<N, T> {
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
-        check_parameter("the weight", &self.weight, &self.config.weight_shape()?)?;
-        check_bias(self.bias.as_ref(), self.config.bias, self.config.out_channels)?;
+        self.check()?;
         let options = self.config.options();
         let mode = match self.config.padding_mode {
-            PaddingMode::Zeros => return Ok(x.convolve(&self.weight, self.bias.as_ref(), &options)?),
+            PaddingMode::Zeros => return self.packed.convolve(x, &self.weight, self.bias.as_ref(), &options),
             PaddingMode::Reflect => PadMode::Reflect,
             PaddingMode::Replicate => PadMode::Replicate,
             PaddingMode::Circular => PadMode::Circular,
@@ -182,7 +192,17 @@ impl<const N: usize, T: Element> Forward<T> for Conv<N, T> {
         let geometry = options.resolve(Shapes { x: &x.shape(), w: &self.weight.shape() })?;
         let channel_axes = x.ndim() - N;
         let padding: Vec<_> = std::iter::repeat_n((0, 0), channel_axes).chain(geometry.overhang()).collect();
-        Ok(x.pad(&padding, mode)?.convolve(&self.weight, self.bias.as_ref(), &options.padding(0))?)
+        let padded = x.pad(&padding, mode)?;
+        self.packed.convolve(&padded, &self.weight, self.bias.as_ref(), &options.padding(0))
+    }
+
+    fn stage(&self) -> Result<Box<dyn Stage<T>>> {
+        if self.config.padding_mode != PaddingMode::Zeros {
+            let reason = format!("padding mode {:?}, where accepted is zeros", self.config.padding_mode);
+            return Err(Error::NotStreamable { module: self.config.options().name(), reason });
+        }
+        self.check()?;
+        conv_stage(&self.config.options(), &self.weight, self.bias.as_ref())
     }
 }
 

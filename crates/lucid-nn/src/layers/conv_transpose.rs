@@ -8,10 +8,12 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::conv::{no_padding, one, one_group, shared_setters, yes};
-use super::{check_bias, check_parameter};
+use super::packed::Packed;
+use super::{check_bias, check_parameter, conv_stage};
 use crate::error::Result;
 use crate::init::uniform_fan_in;
 use crate::module::Forward;
+use crate::stream::Stage;
 use crate::{Module, Path};
 
 /// Everything about a [`ConvTranspose`] but its numbers, under PyTorch's names; a spatial parameter is a number or a
@@ -84,6 +86,9 @@ impl<const N: usize> ConvTransposeConfig<N> {
 /// A transposed convolution of rank `N`, with `s` stride, `d` dilation, `p` padding before:
 /// `y[n, c, j] = b[c] + sum over (i in the group of c, l, k) with j = l s + k d - p of x[n, i, l] w[i, c', k]`.
 ///
+/// Where nothing is recorded (in [`no_grad`](lucid_autograd::no_grad), or as nothing requires a gradient) the weight is
+/// packed once and kept beside it until it changes, however that happens: two to four times its memory, and the same bits.
+///
 /// # Shapes
 /// `x` is `(N, in_channels, spatial...)` or without the batch; `weight` is `(in_channels, out_channels / groups,
 /// kernel...)`; `bias` is `(out_channels)`; the output's length per axis is
@@ -104,6 +109,7 @@ pub struct ConvTranspose<const N: usize, T: Element = f32> {
     /// The bias: `(out_channels)`.
     pub bias: Option<Var<T>>,
     config: ConvTransposeConfig<N>,
+    packed: Packed<T, N>,
 }
 
 /// A transposed convolution over one axis.
@@ -136,7 +142,12 @@ impl<const N: usize, T: Element> ConvTranspose<N, T> {
         let fan_in = shape[1..].iter().product();
         let weight = uniform_fan_in(&shape, fan_in, rng)?;
         let bias = config.bias.then(|| uniform_fan_in(&[config.out_channels], fan_in, rng)).transpose()?;
-        Ok(ConvTranspose { weight, bias, config })
+        Ok(ConvTranspose { weight, bias, config, packed: Packed::new() })
+    }
+
+    fn check(&self) -> Result<()> {
+        check_parameter("the weight", &self.weight, &self.config.weight_shape()?)?;
+        check_bias(self.bias.as_ref(), self.config.bias, self.config.out_channels)
     }
 
     /// What the module was made from.
@@ -153,15 +164,19 @@ impl<const N: usize, T: Element> ConvTranspose<N, T> {
     }
 
     fn run(&self, x: &Var<T>, options: Options<N>) -> Result<Var<T>> {
-        check_parameter("the weight", &self.weight, &self.config.weight_shape()?)?;
-        check_bias(self.bias.as_ref(), self.config.bias, self.config.out_channels)?;
-        Ok(x.convolve(&self.weight, self.bias.as_ref(), &options)?)
+        self.check()?;
+        self.packed.convolve(x, &self.weight, self.bias.as_ref(), &options)
     }
 }
 
 impl<const N: usize, T: Element> Forward<T> for ConvTranspose<N, T> {
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         self.run(x, self.config.options())
+    }
+
+    fn stage(&self) -> Result<Box<dyn Stage<T>>> {
+        self.check()?;
+        conv_stage(&self.config.options(), &self.weight, self.bias.as_ref())
     }
 }
 

@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 
 use crate::error::{Error, Result};
 use crate::module::Forward;
+use crate::stream::{Chain, Stage};
 use crate::{Module, Path};
 
 /// In training, zeroes each element with probability `p` and multiplies the others with `1 / (1 - p)`; in evaluation,
@@ -76,5 +77,12 @@ impl<T: Element> Forward<T> for Dropout {
         let (p, scale) = (number(self.p), number(1.0 / (1.0 - self.p)));
         let mask = draws.map(|draw| if draw < p { T::zero() } else { scale });
         Ok(x.mul(&mask.into())?)
+    }
+    fn stage(&self) -> Result<Box<dyn Stage<T>>> {
+        if !self.training || self.p == 0.0 {
+            return Ok(Box::new(Chain::new(Vec::new())?));
+        }
+        let reason = "it is in training, where accepted is evaluation".into();
+        Err(Error::NotStreamable { module: "dropout".into(), reason })
     }
 }

@@ -1,8 +1,10 @@
 //! The layers. Each file holds one layer with its configuration.
 
 use lucid_autograd::{Element, Var};
+use lucid_conv::Options;
 
-use crate::error::{Result, check};
+use crate::error::{Error, Result, check};
+use crate::stream::{ConvStage, Stage};
 
 mod activation;
 mod conv;
@@ -10,7 +12,9 @@ mod conv_transpose;
 mod dropout;
 mod flatten;
 mod linear;
+mod packed;
 mod sequential;
+mod sum;
 
 pub use activation::{Elu, Gelu, LeakyRelu, LogSoftmax, Relu, Sigmoid, Silu, Softmax, Softplus, Tanh};
 pub use conv::{Conv, Conv1d, Conv2d, Conv3d, ConvBuilder, ConvConfig, PaddingMode};
@@ -22,6 +26,7 @@ pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use linear::Linear;
 pub use sequential::Sequential;
+pub use sum::Sum;
 
 /// Fields of layers are public: what a caller replaced has to have the shape that the layer was made for.
 fn check_parameter<T: Element>(what: &'static str, given: &Var<T>, expected: &[usize]) -> Result<()> {
@@ -38,6 +43,19 @@ fn check_bias<T: Element>(given: Option<&Var<T>>, is_wanted: bool, num_outputs: 
     let accepted = format!("{}, as in the config", in_words(is_wanted));
     check(given.is_some() == is_wanted, "bias", in_words(given.is_some()), &accepted)?;
     given.map_or(Ok(()), |bias| check_parameter("the bias", bias, &[num_outputs]))
+}
+
+/// The stage of a convolution, which there is for signals.
+fn conv_stage<T: Element, const N: usize>(
+    options: &Options<N>,
+    weight: &Var<T>,
+    bias: Option<&Var<T>>,
+) -> Result<Box<dyn Stage<T>>> {
+    let signal = options.along_one_axis().ok_or_else(|| Error::NotStreamable {
+        module: options.name(),
+        reason: "accepted are convolutions over one axis".into(),
+    })?;
+    Ok(Box::new(ConvStage::new(&signal, &weight.value(), bias.map(Var::value).as_ref())?))
 }
 
 /// A layer without parameters, for every element type.

@@ -6,6 +6,7 @@ use lucid_autograd::{Element, Var};
 
 use crate::error::{Error, Result};
 use crate::module::Forward;
+use crate::stream::{Chain, Stage};
 use crate::{Module, Path};
 
 /// Layers applied in order; their names are `0`, `1`, ... An error is an [`Error::InLayer`] with the layer's name.
@@ -80,11 +81,27 @@ impl<T: Element> Module<T> for Sequential<T> {
 impl<T: Element> Forward<T> for Sequential<T> {
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         self.layers.iter().enumerate().try_fold(x.clone(), |x, (index, layer)| {
-            layer.forward(&x).map_err(|error| match error {
-                // A sequence in a sequence: one place, such as 2.0, in place of one error around another.
-                Error::InLayer { path, source } => Error::InLayer { path: format!("{index}.{path}"), source },
-                error => Error::InLayer { path: index.to_string(), source: Box::new(error) },
-            })
+            layer.forward(&x).map_err(|error| in_layer(index, error))
         })
+    }
+
+    fn stage(&self) -> Result<Box<dyn Stage<T>>> {
+        Ok(Box::new(Chain::new(stages(&self.layers)?)?))
+    }
+}
+
+/// The stages of numbered layers.
+pub(super) fn stages<T: Element>(layers: &[Box<dyn Forward<T>>]) -> Result<Vec<Box<dyn Stage<T>>>> {
+    let stage =
+        |(index, layer): (usize, &Box<dyn Forward<T>>)| layer.stage().map_err(|error| in_layer(index, error));
+    layers.iter().enumerate().map(stage).collect()
+}
+
+/// An error with the place of the layer that it is from.
+pub(super) fn in_layer(index: usize, error: Error) -> Error {
+    match error {
+        // A sequence in a sequence: one place, such as 2.0, in place of one error around another.
+        Error::InLayer { path, source } => Error::InLayer { path: format!("{index}.{path}"), source },
+        error => Error::InLayer { path: index.to_string(), source: Box::new(error) },
     }
 }

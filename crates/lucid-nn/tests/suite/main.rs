@@ -7,6 +7,8 @@ mod hostile_files;
 mod losses;
 mod modules;
 mod optimizers;
+mod packed;
 mod refusals;
 mod resume;
 mod state_dict;
+mod streaming;

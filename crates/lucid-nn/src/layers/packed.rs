@@ -1,0 +1,77 @@
+//! A convolution's weight packed for inference, once for as long as it stays what it is.
+//!
+//! What is packed remembers the tensor that it was made from. Tensors are copied when one that shares its storage is
+//! written, so as long as the weight still is that tensor, it holds those numbers, however it could have been changed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lucid_autograd::{Element, Error, Var, is_recording};
+use lucid_conv::{Options, Plan, PreparedWeight, Shapes};
+use lucid_tensor::Tensor;
+
+use crate::error::Result;
+
+/// The packed forms of one weight.
+#[derive(Debug)]
+pub(crate) struct Packed<T: Element, const N: usize> {
+    made: Mutex<Option<Made<T, N>>>,
+}
+
+#[derive(Debug)]
+struct Made<T: Element, const N: usize> {
+    weight: Tensor<T>,
+    /// For plans that differ in algorithm, or in the padding that "same" comes to: the latest at the end.
+    forms: Vec<Arc<PreparedWeight<T, N>>>,
+}
+
+/// Packed forms of one weight that are kept.
+const KEPT: usize = 2;
+
+impl<T: Element, const N: usize> Packed<T, N> {
+    pub(crate) fn new() -> Self {
+        Packed { made: Mutex::new(None) }
+    }
+
+    /// [`Var::convolve`]; where it would not be recorded, with the packed weight and to the same bits.
+    pub(crate) fn convolve(
+        &self,
+        x: &Var<T>,
+        w: &Var<T>,
+        b: Option<&Var<T>>,
+        options: &Options<N>,
+    ) -> Result<Var<T>> {
+        let needs_gradient = x.requires_grad() || w.requires_grad() || b.is_some_and(Var::requires_grad);
+        if is_recording() && needs_gradient {
+            // A weight that learns is another one soon.
+            *self.made.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            return Ok(x.convolve(w, b, options)?);
+        }
+        let (x, w, b) = (x.value(), w.value(), b.map(Var::value));
+        let plan = Plan::new(options.resolve(Shapes { x: x.shape(), w: w.shape() })?);
+        let b = b.as_ref().map(|b| b.view().into_dimensionality()).transpose().map_err(|_| Error::Rank {
+            what: "the bias",
+            given: b.as_ref().map_or(Vec::new(), |b| b.shape().to_vec()),
+            accepted: "one axis, the output channels",
+        })?;
+        let packed = self.form(&plan, w)?;
+        Ok(Var::constant(plan.convolve_prepared(x.view(), &packed, b)?.into()))
+    }
+
+    /// The weight as a plan reads it.
+    fn form(&self, plan: &Plan<N>, weight: Tensor<T>) -> Result<Arc<PreparedWeight<T, N>>> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let Made { weight, forms } = match &mut *made {
+            Some(known) if known.weight.is_same(&weight) => known,
+            other => other.insert(Made { weight, forms: Vec::new() }),
+        };
+        if let Some(found) = forms.iter().find(|form| form.suits(plan)) {
+            return Ok(Arc::clone(found));
+        }
+        let form = Arc::new(plan.prepare(weight.view())?);
+        if forms.len() == KEPT {
+            forms.remove(0);
+        }
+        forms.push(Arc::clone(&form));
+        Ok(form)
+    }
+}
