@@ -13,11 +13,7 @@ mod state_dict;
 
 pub use error::{Error, Misshapen, Result, Unreadable};
 pub use init::uniform_fan_in;
-pub use layers::{
-    Conv, Conv1d, Conv2d, Conv3d, ConvBuilder, ConvConfig, ConvTranspose, ConvTranspose1d, ConvTranspose2d,
-    ConvTranspose3d, ConvTransposeBuilder, ConvTransposeConfig, Dropout, Elu, Flatten, Gelu, LeakyRelu,
-    Linear, LogSoftmax, PaddingMode, Relu, Sequential, Sigmoid, Silu, Softmax, Softplus, Tanh,
-};
+pub use layers::*;
 pub use lucid_autograd::{self, Element, Var};
 pub use lucid_conv::{Axes, Padding};
 pub use lucid_nn_derive::Module;

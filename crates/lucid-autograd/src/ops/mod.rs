@@ -7,9 +7,12 @@ mod elementwise;
 mod indexing;
 mod join;
 mod matmul;
+mod normalize;
 mod operators;
 mod reduction;
 mod selection;
 mod shape;
 mod softmax;
 mod unary;
+
+pub use normalize::Normalized;

@@ -98,6 +98,30 @@ fn arithmetic_with_broadcasting() {
 }
 
 #[test]
+fn a_product_and_a_sum_in_one_pass() {
+    let shapes: [[&[usize]; 3]; 4] = [
+        [&[2, 3], &[2, 3], &[2, 3]],
+        [&[2, 3, 4], &[3, 1], &[3, 1]],
+        [&[2, 3], &[3], &[]],
+        [&[3], &[2, 1], &[2, 3]],
+    ];
+    for shapes in shapes {
+        check(&format!("mul_add {shapes:?}"), shapes, same, |v| v[0].mul_add(&v[1], &v[2]));
+    }
+}
+
+#[test]
+fn normalization() {
+    for axes in [&[1][..], &[0, 2], &[2, 1], &[0, 1, 2], &[]] {
+        for eps in [0.3, 1e-3] {
+            let name = format!("normalize {axes:?} {eps}");
+            // Over no axes at all, every value is its own mean: 0, without a gradient.
+            check(&name, [&[2, 3, 4]], same, |v| Ok(v[0].exp().normalize(axes, eps)?.y));
+        }
+    }
+}
+
+#[test]
 fn where_chooses() {
     let mask = Tensor::from(ndarray::array![[true], [false]]);
     check("where", [&[2, 3], &[3]], same, |v| Var::where_(&mask, &v[0].square(), &v[1].exp()));
@@ -214,4 +238,16 @@ fn third_order() {
     for (third, x) in y.value().to_vec().into_iter().zip([0.3_f64, -1.1]) {
         assert!((third + x.cos()).abs() < 1e-14);
     }
+}
+
+#[test]
+fn the_second_derivative_of_a_normalization_can_be_differentiated() {
+    // The scale is put on the tape by the first sweep: what it needs has to be there for the second and the third.
+    let gradient = |x: &Var<f64>| -> Result<Var<f64>> {
+        // The differences are taken of constants, which have no gradient.
+        let x = if x.requires_grad() { x.clone() } else { Var::leaf(x.value()) };
+        let y = x.normalize(&[0], 0.1)?.y;
+        Ok(lucid_autograd::grad(&[&y.exp()], &[&x], lucid_autograd::Graph::Create)?.remove(0))
+    };
+    check_gradients(&[arbitrary(&[5], 3)], |v| gradient(&v[0].sin())).unwrap();
 }

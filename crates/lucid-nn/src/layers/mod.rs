@@ -1,4 +1,4 @@
-//! The layers. Each file holds one layer with its configuration.
+//! The layers. Each file holds one layer with its configuration; a family that shares its computation is a folder.
 
 use lucid_autograd::{Element, Var};
 
@@ -10,6 +10,7 @@ mod conv_transpose;
 mod dropout;
 mod flatten;
 mod linear;
+mod norm;
 mod sequential;
 
 pub use activation::{Elu, Gelu, LeakyRelu, LogSoftmax, Relu, Sigmoid, Silu, Softmax, Softplus, Tanh};
@@ -21,6 +22,11 @@ pub use conv_transpose::{
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use linear::Linear;
+pub use norm::{
+    BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, BatchNormConfig, ChannelState, GroupNorm,
+    GroupNormConfig, InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, InstanceNormConfig,
+    LayerNorm, LayerNormConfig, RunningStatistics,
+};
 pub use sequential::Sequential;
 
 /// Fields of layers are public: what a caller replaced has to have the shape that the layer was made for.

@@ -2,10 +2,12 @@
 
 mod clipping;
 mod derive;
+mod golden_layers;
 mod golden_modules;
 mod hostile_files;
 mod losses;
 mod modules;
+mod norms;
 mod optimizers;
 mod refusals;
 mod resume;
