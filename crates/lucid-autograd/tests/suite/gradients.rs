@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 use lucid_autograd::lucid_conv::{Options, Padding};
-use lucid_autograd::lucid_tensor::{PadMode, Slice, Tensor};
+use lucid_autograd::lucid_tensor::{PadMode, Slice, Tensor, Windows};
 use lucid_autograd::{Result, Var};
 use lucid_check::tape::{arbitrary, check_gradients};
 use ndarray::ArrayD;
@@ -119,6 +119,33 @@ fn normalization() {
             check(&name, [&[2, 3, 4]], same, |v| Ok(v[0].exp().normalize(axes, eps)?.y));
         }
     }
+}
+
+#[test]
+fn activations_with_learnable_numbers() {
+    for a in [&[3, 1][..], &[], &[2, 3, 4], &[1]] {
+        check(&format!("prelu {a:?}"), [&[2, 3, 4], a], off_zero, |v| v[0].prelu(&v[1]));
+        check(&format!("snake {a:?}"), [&[2, 3, 4], a, a], positive, |v| v[0].snake(&v[1], &v[2]));
+    }
+    check("a prelu that repeats its input", [&[3], &[2, 3]], off_zero, |v| v[0].prelu(&v[1]));
+    check("one number for both", [&[2, 3], &[3]], positive, |v| v[0].snake(&v[1], &v[1].recip()));
+}
+
+#[test]
+fn windows_along_an_axis() {
+    let mut windows = Windows::new(4);
+    for (start, weights) in [(0, vec![0.5, 0.25]), (1, vec![1.0, -2.0, 3.0]), (3, vec![]), (2, vec![2.0])] {
+        windows.push(start, weights).unwrap();
+    }
+    for (axis, shape, spread) in [(0, [4, 3], [4, 3]), (1, [2, 4], [2, 4])] {
+        check("window_sum", [&shape], same, |v| v[0].exp().window_sum(axis, &windows));
+        check("window_spread", [&spread], same, |v| v[0].exp().window_spread(axis, &windows));
+    }
+    let places = [vec![0, 1], vec![1, 3], vec![2]];
+    check("window_max", [&[4, 3]], same, |v| v[0].exp().window_max(0, &places));
+    let indices = Tensor::from(ndarray::array![[1, 1, 0], [3, 2, 1]]);
+    check("gather", [&[4, 3]], same, |v| v[0].exp().gather(0, &indices));
+    check("scatter_add", [&[2, 3]], same, |v| v[0].exp().scatter_add(0, &indices, 5));
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub struct Conv<const N: usize, T: Element = f32> {
     pub weight: Var<T>,
     /// The bias: `(out_channels)`.
     pub bias: Option<Var<T>>,
-    config: ConvConfig<N>,
+    pub(super) config: ConvConfig<N>,
 }
 
 /// A convolution over one axis.

@@ -16,7 +16,7 @@ pub use group::{GroupNorm, GroupNormConfig};
 pub use instance::{InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, InstanceNormConfig};
 pub use layer::{LayerNorm, LayerNormConfig};
 
-use super::check_parameter;
+use super::{channel_shape, check_parameter};
 use crate::error::Result;
 use crate::number::at_least_0;
 
@@ -60,11 +60,4 @@ fn scale_and_shift<T: Element>(
         (None, Some(bias)) => y.add(&bias)?,
         (None, None) => y.clone(),
     })
-}
-
-/// The shape in which numbers per channel meet a value with `num_spatial` axes after the channels.
-fn channel_shape(num_channels: usize, num_spatial: usize) -> Vec<usize> {
-    let mut shape = vec![1; 1 + num_spatial];
-    shape[0] = num_channels;
-    shape
 }
