@@ -17,7 +17,7 @@ pub use layers::*;
 pub use lucid_autograd::{self, Element, Var};
 pub use lucid_conv::{Axes, Padding};
 pub use lucid_nn_derive::Module;
-pub use lucid_tensor::Tensor;
+pub use lucid_tensor::{PadMode, Tensor};
 /// The generators of random numbers that initial values are drawn from: one with a seed makes them the same each time.
 pub use rand;
 

@@ -4,12 +4,14 @@
 //! Averaging over windows, repeating elements and interpolating between neighbours are all of this form; over several axes
 //! each is one such map per axis.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::{
     element::Element,
     error::{Error, Result},
-    memory::filled,
+    memory::{filled, reserve},
     shape::{Span, check_axis, with_len},
     tensor::Tensor,
     walk::PARALLEL_LEN,
@@ -20,7 +22,7 @@ use crate::{
 /// ```
 /// use lucid_tensor::{Windows, tensor};
 ///
-/// let mut windows = Windows::new(4);
+/// let mut windows = Windows::new(4, 2)?;
 /// windows.push(0, [0.5, 0.5])?;
 /// windows.push(1, [0.25, 0.5, 0.25])?;
 /// assert_eq!(tensor!([1.0, 3.0, 5.0, 9.0]).window_sum(0, &windows)?, tensor!([2.0, 5.5]));
@@ -29,18 +31,23 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Windows<T> {
     len: usize,
-    /// The first position that each output reads, and where its weights end.
-    windows: Vec<(usize, usize)>,
+    /// The first position that each output reads, and where its weights are.
+    windows: Vec<(usize, Range<usize>)>,
     weights: Vec<T>,
 }
 
 impl<T: Element> Windows<T> {
-    /// No outputs yet, over an axis of length `len`.
-    pub fn new(len: usize) -> Self {
-        Self { len, windows: Vec::new(), weights: Vec::new() }
+    /// No outputs yet, over an axis of length `len`, and room for `outputs` of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] or [`Error::OutOfMemory`] when there is no room.
+    pub fn new(len: usize, outputs: usize) -> Result<Self> {
+        Ok(Self { len, windows: reserve(&[outputs])?, weights: Vec::new() })
     }
 
-    /// Adds an output that is the sum of `weights[i] x[start + i]`.
+    /// Adds an output that is the sum of `weights[i] x[start + i]`. Weights that are those of the output before take no
+    /// further memory.
     ///
     /// # Errors
     ///
@@ -56,7 +63,14 @@ impl<T: Element> Windows<T> {
             let end = start.saturating_add(count);
             return Err(Error::Slice { start, end, step: 1, axis: 0, len: self.len, shape: vec![self.len] });
         }
-        self.windows.push((start, self.weights.len()));
+        let mut place = before..self.weights.len();
+        if let Some((_, last)) =
+            self.windows.last().filter(|(_, last)| self.weights[last.clone()] == self.weights[before..])
+        {
+            place = last.clone();
+            self.weights.truncate(before);
+        }
+        self.windows.push((start, place));
         Ok(())
     }
 
@@ -72,12 +86,7 @@ impl<T: Element> Windows<T> {
 
     /// For each output, the first position that it reads and its weights.
     fn iter(&self) -> impl Iterator<Item = (usize, &[T])> {
-        let mut begin = 0;
-        self.windows.iter().map(move |&(start, end)| {
-            let weights = &self.weights[begin..end];
-            begin = end;
-            (start, weights)
-        })
+        self.windows.iter().map(|(start, place)| (*start, &self.weights[place.clone()]))
     }
 }
 
@@ -169,7 +178,7 @@ mod tests {
     use crate::tensor;
 
     fn windows() -> Windows<f64> {
-        let mut windows = Windows::new(3);
+        let mut windows = Windows::new(3, 4).unwrap();
         windows.push(0, [1.0, 2.0, 3.0]).unwrap();
         windows.push(2, [5.0]).unwrap();
         windows.push(3, []).unwrap();
@@ -203,11 +212,23 @@ mod tests {
     }
 
     #[test]
+    fn equal_weights_are_kept_once() {
+        let mut windows = Windows::new(100, 3).unwrap();
+        for start in 0..3 {
+            windows.push(start, [0.5; 50]).unwrap();
+        }
+        assert_eq!((windows.weights.len(), windows.output_len()), (50, 3));
+        let ones = Tensor::<f64>::ones([100]).unwrap();
+        assert_eq!(ones.window_sum(0, &windows).unwrap().to_vec(), [25.0; 3]);
+    }
+
+    #[test]
     fn windows_and_axes_are_checked() {
-        let mut windows = Windows::<f64>::new(3);
+        let mut windows = Windows::<f64>::new(3, 1).unwrap();
         assert!(matches!(windows.push(2, [1.0, 1.0]), Err(Error::Slice { start: 2, end: 4, len: 3, .. })));
         assert!(windows.push(usize::MAX, [1.0]).is_err() && windows.push(0, std::iter::repeat(1.0)).is_err());
-        assert_eq!(windows, Windows::new(3));
+        assert_eq!(windows, Windows::new(3, 0).unwrap());
+        assert!(matches!(Windows::<f64>::new(3, usize::MAX), Err(Error::TooLarge { .. })));
         let message = tensor!([1.0, 2.0]).window_sum(0, &windows).unwrap_err().to_string();
         assert!(message.contains("shape [3]") && message.contains("shape [2]"), "{message}");
         assert!(matches!(tensor!([1.0]).window_spread(1, &windows), Err(Error::Axis { .. })));

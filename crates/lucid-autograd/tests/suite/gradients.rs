@@ -133,7 +133,7 @@ fn activations_with_learnable_numbers() {
 
 #[test]
 fn windows_along_an_axis() {
-    let mut windows = Windows::new(4);
+    let mut windows = Windows::new(4, 4).unwrap();
     for (start, weights) in [(0, vec![0.5, 0.25]), (1, vec![1.0, -2.0, 3.0]), (3, vec![]), (2, vec![2.0])] {
         windows.push(start, weights).unwrap();
     }

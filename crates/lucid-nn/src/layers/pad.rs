@@ -16,8 +16,7 @@ use crate::{Module, Path};
 /// `(batch, channels, spatial...)`, or without the batch, to the same with `before + len + after` for each spatial axis.
 ///
 /// ```
-/// use lucid_nn::{Forward, Pad1d, Tensor, Var};
-/// use lucid_tensor::PadMode;
+/// use lucid_nn::{Forward, Pad1d, PadMode, Tensor, Var};
 ///
 /// let x = Var::<f32>::constant(Tensor::from([[1.0, 2.0, 3.0]]));
 /// let y = Pad1d { padding: [(2, 1)], mode: PadMode::Reflect }.forward(&x)?;

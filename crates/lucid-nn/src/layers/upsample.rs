@@ -82,7 +82,7 @@ impl<const N: usize> Upsample<N> {
             UpsampleTo::Size(_) => len as f64 / new as f64,
             UpsampleTo::Factor(factor) => factor[axis].recip(),
         };
-        let mut windows = Windows::new(len);
+        let mut windows = Windows::new(len, new)?;
         for o in 0..new {
             match self.interpolation {
                 Interpolation::Nearest => {

@@ -41,7 +41,7 @@ pub type AdaptiveAvgPool3d = AdaptiveAvgPool<3>;
 fn windows<T: Element>(len: usize, new: usize) -> Result<Windows<T>> {
     check(new > 0, "output_size", new, "at least 1")?;
     check(len > 0, "the length", len, "at least 1")?;
-    let mut windows = Windows::new(len);
+    let mut windows = Windows::new(len, new)?;
     let (long, wide) = (len as u128, new as u128);
     for o in 0..wide {
         // Both are at most len.

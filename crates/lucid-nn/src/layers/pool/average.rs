@@ -74,8 +74,9 @@ impl<const N: usize> AvgPool<N> {
         let (kernel, padding) = (self.kernel_size[axis], self.padding[axis]);
         let stride = self.stride.unwrap_or(self.kernel_size)[axis];
         let pooling = Pooling { kernel, stride, padding, dilation: 1, ceil_mode: self.ceil_mode };
-        let mut windows = Windows::new(len);
-        for o in 0..pooling.output_len(len)? {
+        let output_len = pooling.output_len(len)?;
+        let mut windows = Windows::new(len, output_len)?;
+        for o in 0..output_len {
             let taps = pooling.taps(o, len);
             // A window that reaches beyond the padding is counted up to there.
             let padded = kernel.min(len + 2 * padding - o * stride);
