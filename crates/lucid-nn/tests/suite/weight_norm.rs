@@ -22,11 +22,11 @@ fn check<L: Weighted<f64>>(shapes: [&[usize]; 3], dim: Option<usize>, layer: imp
 
 #[test]
 fn gradients() {
-    let conv = || ConvBuilder::<1, f64>::new(2, 3, 2).build().unwrap();
+    let conv = || ConvBuilder::<1, f64>::new(2, 3, 2).bias(false).build().unwrap();
     check([&[1, 2, 4], &[3, 1, 1], &[3, 2, 2]], Some(0), conv);
     check([&[1, 2, 4], &[1, 1, 2], &[3, 2, 2]], Some(2), conv);
     check([&[1, 2, 4], &[], &[3, 2, 2]], None, conv);
-    let deconv = || ConvTransposeBuilder::<2, f64>::new(2, 1, 2).stride(2).build().unwrap();
+    let deconv = || ConvTransposeBuilder::<2, f64>::new(2, 1, 2).stride(2).bias(false).build().unwrap();
     check([&[1, 2, 2, 2], &[2, 1, 1, 1], &[2, 1, 2, 2]], Some(0), deconv);
 }
 
