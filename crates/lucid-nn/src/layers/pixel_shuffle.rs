@@ -4,7 +4,7 @@ use lucid_autograd::{Element, Var};
 use serde::{Deserialize, Serialize};
 
 use super::no_parameters;
-use crate::error::{Result, check};
+use crate::error::{Error, Result, check};
 use crate::module::Forward;
 
 /// Interleaves groups of `upscale_factor^N` channels into one channel that is `upscale_factor` times as long on each of
@@ -46,7 +46,8 @@ impl<const N: usize, T: Element> Forward<T> for PixelShuffle<N> {
         let fitting = split.zip(group).filter(|((_, channels, _), group)| channels.is_multiple_of(*group));
         let Some(((leading, channels, spatial), group)) = fitting else {
             let accepted = format!("(..., a multiple of {factor}^{N} channels, {N} spatial)");
-            return check(false, "input", format_args!("shape {shape:?}"), &accepted).map(|()| x.clone());
+            let given = format!("shape {shape:?}");
+            return Err(Error::Parameter { parameter: "input", given, accepted });
         };
         let mut result = leading.to_vec();
         result.push(channels / group);

@@ -5,16 +5,12 @@ use lucid_conv::Axes;
 use lucid_tensor::Windows;
 use serde::{Deserialize, Serialize};
 
-use super::Pooling;
+use super::{Pooling, none};
 use crate::error::Result;
 use crate::layers::conv::yes;
 use crate::layers::{check_spatial, no_parameters};
 use crate::module::Forward;
 use crate::number::number;
-
-fn none<const N: usize>() -> Axes<N> {
-    0.into()
-}
 
 /// The mean over windows of the last `N` axes, under PyTorch's names.
 ///

@@ -4,15 +4,11 @@ use lucid_autograd::{Element, Var};
 use lucid_conv::Axes;
 use serde::{Deserialize, Serialize};
 
-use super::Pooling;
+use super::{Pooling, none};
 use crate::error::{Result, check};
 use crate::layers::conv::one;
 use crate::layers::{check_spatial, no_parameters};
 use crate::module::Forward;
-
-fn none<const N: usize>() -> Axes<N> {
-    0.into()
-}
 
 /// The largest number in windows of the last `N` axes, under PyTorch's names; NaN where there is one. The gradient goes
 /// to the first of several that are largest.

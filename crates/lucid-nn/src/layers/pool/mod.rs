@@ -11,7 +11,14 @@ pub use adaptive::{AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, Adapti
 pub use average::{AvgPool, AvgPool1d, AvgPool2d, AvgPool3d};
 pub use max::{MaxPool, MaxPool1d, MaxPool2d, MaxPool3d};
 
+use lucid_conv::Axes;
+
 use crate::error::{Result, check};
+
+/// No padding.
+fn none<const N: usize>() -> Axes<N> {
+    0.into()
+}
 
 /// Where the windows of one axis lie: tap `k` of output `o` reads position `o stride + k dilation - padding`.
 #[derive(Clone, Copy, Debug)]
