@@ -14,6 +14,7 @@ pub use error::{Error, Result};
 pub use lucid_conv;
 pub use lucid_tensor;
 pub use node::{Links, Operation};
+pub use ops::Normalized;
 pub use record::{is_recording, no_grad, record};
 pub use sweep::{Graph, grad, grad_with};
 pub use var::Var;

@@ -1,4 +1,4 @@
-//! Values that PyTorch computed, compiled into the crate: `golden/nn.json` and a state dict.
+//! Values that PyTorch computed, compiled into the crate: `golden/nn.json`, `golden/layers.json` and a state dict.
 //!
 //! The scripts that made them lie beside them; the README of the crate says how to run them again.
 
@@ -18,6 +18,16 @@ use crate::Error;
 /// Never: the file is part of the crate, and a test reads it.
 pub fn nn() -> Value {
     serde_json::from_str(include_str!("../golden/nn.json")).expect("golden/nn.json is valid JSON")
+}
+
+/// `golden/layers.json`: values and gradients of layers with a state of their own, in float64.
+///
+/// Its structure is written at the top of `golden/make_layers.py`.
+///
+/// # Panics
+/// Never: the file is part of the crate, and a test reads it.
+pub fn layers() -> Value {
+    serde_json::from_str(include_str!("../golden/layers.json")).expect("golden/layers.json is valid JSON")
 }
 
 /// `golden/state_dict.safetensors`: the float32 state dict of a `Sequential` as PyTorch saves it.

@@ -136,7 +136,7 @@ pub struct Misshapen {
 pub struct Unreadable {
     /// The tensor's name.
     pub name: String,
-    /// What the file calls the type: `I64`, `F16`, ...
+    /// What the file calls the type: `BOOL`, `F16`, ...
     pub dtype: String,
     /// The tensor's shape.
     pub shape: Vec<usize>,
@@ -187,7 +187,7 @@ fn describe_mismatch(
         text += &format!(" {name} has shape {given:?} but the module's is {expected:?};");
     }
     for Unreadable { name, dtype, .. } in unreadable {
-        text += &format!(" {name} has elements of type {dtype}: accepted are F32 and F64;");
+        text += &format!(" {name} has elements of type {dtype}: accepted are F32, F64 and I64;");
     }
     text.trim_end_matches(';').to_string()
 }

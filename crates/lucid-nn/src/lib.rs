@@ -14,6 +14,7 @@ pub mod stream;
 
 pub use error::{Error, Misshapen, Result, Unreadable};
 pub use init::uniform_fan_in;
+pub use layers::*;
 pub use layers::{
     Conv, Conv1d, Conv2d, Conv3d, ConvBuilder, ConvConfig, ConvTranspose, ConvTranspose1d, ConvTranspose2d,
     ConvTranspose3d, ConvTransposeBuilder, ConvTransposeConfig, Dropout, Elu, Flatten, Gelu, LeakyRelu,
@@ -22,7 +23,7 @@ pub use layers::{
 pub use lucid_autograd::{self, Element, Var};
 pub use lucid_conv::{Axes, Padding};
 pub use lucid_nn_derive::Module;
-pub use lucid_tensor::Tensor;
+pub use lucid_tensor::{PadMode, Tensor};
 /// The generators of random numbers that initial values are drawn from: one with a seed makes them the same each time.
 pub use rand;
 

@@ -66,7 +66,7 @@ pub trait Module<T: Element = f32>: Send + Sync {
         self.set_training(true);
     }
 
-    /// Switches to evaluation: dropout passes everything on.
+    /// Switches to evaluation: dropout passes everything on, and batch normalisation uses its running statistics.
     fn eval(&mut self) {
         self.set_training(false);
     }
@@ -182,9 +182,12 @@ fn named<T: Element, M: Module<T> + ?Sized>(
     found
 }
 
-/// Where in a tree of modules something is: names joined by dots.
+/// Where in a tree of modules something is: names joined by dots. What files call by two names has a second one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Path(String);
+pub struct Path {
+    name: String,
+    other: Option<String>,
+}
 
 impl Path {
     /// The outermost module's own place.
@@ -195,13 +198,25 @@ impl Path {
     /// The place of the part called `name`.
     #[must_use]
     pub fn join(&self, name: impl fmt::Display) -> Self {
-        Path(if self.0.is_empty() { name.to_string() } else { format!("{}.{name}", self.0) })
+        let join = |path: &str| if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+        Path { name: join(&self.name), other: self.other.as_deref().map(join) }
+    }
+
+    /// The same place, which is also loaded from under the name of `other`, where the first is not there.
+    #[must_use]
+    pub fn or(self, other: Path) -> Self {
+        Path { name: self.name, other: Some(other.name) }
+    }
+
+    /// The second name, if there is one.
+    pub fn other(&self) -> Option<&str> {
+        self.other.as_deref()
     }
 }
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 

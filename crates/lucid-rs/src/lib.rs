@@ -18,7 +18,7 @@ pub use lucid_tensor as tensor;
 
 pub use lucid_autograd::{Graph, Links, Operation, grad, grad_with, is_recording, no_grad, record};
 pub use lucid_nn::*;
-pub use lucid_tensor::{PadMode, Slice, tensor};
+pub use lucid_tensor::{Slice, tensor};
 
 /// Runs the snippets of the workspace's README.
 #[cfg(doctest)]

@@ -36,6 +36,7 @@ mod element;
 mod error;
 mod fold;
 mod format;
+mod gather;
 mod index;
 mod join;
 mod layout;
@@ -52,6 +53,7 @@ mod slice;
 mod tensor;
 mod unary;
 mod walk;
+mod windows;
 
 pub use element::{Element, Scalar};
 pub use error::{Error, Result};
@@ -59,6 +61,7 @@ pub use pad::PadMode;
 pub use shape::broadcast_shapes;
 pub use slice::Slice;
 pub use tensor::Tensor;
+pub use windows::Windows;
 
 // The example in the readme is compiled and run with the others.
 #[cfg(doctest)]

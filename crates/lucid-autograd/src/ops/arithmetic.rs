@@ -81,6 +81,33 @@ impl<T: Element> Operation<T> for Div<T> {
     }
 }
 
+/// `y = x a + b`: `dx = dy a`, `da = dy x`, `db = dy`
+struct MulAdd<T> {
+    x: Tensor<T>,
+    a: Tensor<T>,
+    b_shape: Vec<usize>,
+}
+
+impl<T: Element> Operation<T> for MulAdd<T> {
+    fn name(&self) -> &'static str {
+        "mul_add"
+    }
+
+    fn backward(&self, links: &Links<'_, T>, dy: &Var<T>) -> Result<Vec<Option<Var<T>>>> {
+        let (mut dx, mut da, mut db) = (None, None, None);
+        if links.needs(0) {
+            dx = Some((dy * &links.input(1, &self.a))?.sum_to(self.x.shape())?);
+        }
+        if links.needs(1) {
+            da = Some((dy * &links.input(0, &self.x))?.sum_to(self.a.shape())?);
+        }
+        if links.needs(2) {
+            db = Some(dy.sum_to(&self.b_shape)?);
+        }
+        Ok(vec![dx, da, db])
+    }
+}
+
 /// `y = scale x + offset`: `dx = scale dy`
 struct Affine<T> {
     scale: T,
@@ -139,6 +166,17 @@ impl<T: Element> Var<T> {
         let (a, b) = (self.value(), other.value());
         let y = a.div(&b)?;
         Ok(record(y.clone(), &[self, other], || Box::new(Div { a_shape: a.shape().to_vec(), b, y })))
+    }
+
+    /// `self * a + b`, element by element, with broadcasting, in one pass: a scale and a shift per channel, say.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) for shapes that don't broadcast together.
+    pub fn mul_add(&self, a: &Self, b: &Self) -> Result<Self> {
+        let (x, a_value, b_value) = (self.value(), a.value(), b.value());
+        let pairs = a_value.zip_map(&b_value, |a, b| (a, b))?;
+        let y = x.zip_map(&pairs, |x, (a, b)| x * a + b)?;
+        Ok(record(y, &[self, a, b], || Box::new(MulAdd { x, a: a_value, b_shape: b_value.shape().to_vec() })))
     }
 
     /// `scale * self + offset` for every element; behind the operators with a number.

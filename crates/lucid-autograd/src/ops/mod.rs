@@ -7,9 +7,14 @@ mod elementwise;
 mod indexing;
 mod join;
 mod matmul;
+mod normalize;
 mod operators;
+mod parametric;
 mod reduction;
 mod selection;
 mod shape;
 mod softmax;
 mod unary;
+mod windows;
+
+pub use normalize::Normalized;

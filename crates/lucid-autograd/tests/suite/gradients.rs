@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 use lucid_autograd::lucid_conv::{Options, Padding};
-use lucid_autograd::lucid_tensor::{PadMode, Slice, Tensor};
+use lucid_autograd::lucid_tensor::{PadMode, Slice, Tensor, Windows};
 use lucid_autograd::{Result, Var};
 use lucid_check::tape::{arbitrary, check_gradients};
 use ndarray::ArrayD;
@@ -95,6 +95,57 @@ fn arithmetic_with_broadcasting() {
     }
     unary("numbers", same, |x| Ok(-(((x + 2.0) * 3.0 - 1.0) / 4.0)));
     unary("numbers first", positive, |x| ((4.0 - x) * (3.0 * x))? + (1.0 / &(1.0 + x)));
+}
+
+#[test]
+fn a_product_and_a_sum_in_one_pass() {
+    let shapes: [[&[usize]; 3]; 4] = [
+        [&[2, 3], &[2, 3], &[2, 3]],
+        [&[2, 3, 4], &[3, 1], &[3, 1]],
+        [&[2, 3], &[3], &[]],
+        [&[3], &[2, 1], &[2, 3]],
+    ];
+    for shapes in shapes {
+        check(&format!("mul_add {shapes:?}"), shapes, same, |v| v[0].mul_add(&v[1], &v[2]));
+    }
+}
+
+#[test]
+fn normalization() {
+    for axes in [&[1][..], &[0, 2], &[2, 1], &[0, 1, 2], &[]] {
+        for eps in [0.3, 1e-3] {
+            let name = format!("normalize {axes:?} {eps}");
+            // Over no axes at all, every value is its own mean: 0, without a gradient.
+            check(&name, [&[2, 3, 4]], same, |v| Ok(v[0].exp().normalize(axes, eps)?.y));
+        }
+    }
+}
+
+#[test]
+fn activations_with_learnable_numbers() {
+    for a in [&[3, 1][..], &[], &[2, 3, 4], &[1]] {
+        check(&format!("prelu {a:?}"), [&[2, 3, 4], a], off_zero, |v| v[0].prelu(&v[1]));
+        check(&format!("snake {a:?}"), [&[2, 3, 4], a, a], positive, |v| v[0].snake(&v[1], &v[2]));
+    }
+    check("a prelu that repeats its input", [&[3], &[2, 3]], off_zero, |v| v[0].prelu(&v[1]));
+    check("one number for both", [&[2, 3], &[3]], positive, |v| v[0].snake(&v[1], &v[1].recip()));
+}
+
+#[test]
+fn windows_along_an_axis() {
+    let mut windows = Windows::new(4, 4).unwrap();
+    for (start, weights) in [(0, vec![0.5, 0.25]), (1, vec![1.0, -2.0, 3.0]), (3, vec![]), (2, vec![2.0])] {
+        windows.push(start, weights).unwrap();
+    }
+    for (axis, shape, spread) in [(0, [4, 3], [4, 3]), (1, [2, 4], [2, 4])] {
+        check("window_sum", [&shape], same, |v| v[0].exp().window_sum(axis, &windows));
+        check("window_spread", [&spread], same, |v| v[0].exp().window_spread(axis, &windows));
+    }
+    let places = [vec![0, 1], vec![1, 3], vec![2]];
+    check("window_max", [&[4, 3]], same, |v| v[0].exp().window_max(0, &places));
+    let indices = Tensor::from(ndarray::array![[1, 1, 0], [3, 2, 1]]);
+    check("gather", [&[4, 3]], same, |v| v[0].exp().gather(0, &indices));
+    check("scatter_add", [&[2, 3]], same, |v| v[0].exp().scatter_add(0, &indices, 5));
 }
 
 #[test]
@@ -214,4 +265,16 @@ fn third_order() {
     for (third, x) in y.value().to_vec().into_iter().zip([0.3_f64, -1.1]) {
         assert!((third + x.cos()).abs() < 1e-14);
     }
+}
+
+#[test]
+fn the_second_derivative_of_a_normalization_can_be_differentiated() {
+    // The scale is put on the tape by the first sweep: what it needs has to be there for the second and the third.
+    let gradient = |x: &Var<f64>| -> Result<Var<f64>> {
+        // The differences are taken of constants, which have no gradient.
+        let x = if x.requires_grad() { x.clone() } else { Var::leaf(x.value()) };
+        let y = x.normalize(&[0], 0.1)?.y;
+        Ok(lucid_autograd::grad(&[&y.exp()], &[&x], lucid_autograd::Graph::Create)?.remove(0))
+    };
+    check_gradients(&[arbitrary(&[5], 3)], |v| gradient(&v[0].sin())).unwrap();
 }

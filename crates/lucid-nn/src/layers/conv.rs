@@ -130,7 +130,7 @@ pub struct Conv<const N: usize, T: Element = f32> {
     pub weight: Var<T>,
     /// The bias: `(out_channels)`.
     pub bias: Option<Var<T>>,
-    config: ConvConfig<N>,
+    pub(super) config: ConvConfig<N>,
     packed: Packed<T, N>,
 }
 

@@ -108,7 +108,7 @@ pub struct ConvTranspose<const N: usize, T: Element = f32> {
     pub weight: Var<T>,
     /// The bias: `(out_channels)`.
     pub bias: Option<Var<T>>,
-    config: ConvTransposeConfig<N>,
+    pub(super) config: ConvTransposeConfig<N>,
     packed: Packed<T, N>,
 }
 

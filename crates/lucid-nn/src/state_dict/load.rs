@@ -86,8 +86,13 @@ pub(crate) fn load<T: Element, M: Module<T> + ?Sized>(
     let (mut known, mut duplicates) = (HashMap::new(), state.duplicates.clone());
     let mut fitting: Vec<(Var<T>, Tensor<T>)> = Vec::new();
     let mut is_writable = true;
+    let has = |name: &str| state.all_names().any(|known| known == name);
     module.visit(&Path::root(), &mut |path, var| {
         let name = path.to_string();
+        let name = match path.other() {
+            Some(other) if !has(&name) && has(other) => other.to_string(),
+            _ => name,
+        };
         match state.get(&name) {
             None => match state.unreadable().iter().find(|unreadable| unreadable.name == name) {
                 Some(unreadable) => report.unreadable.push(unreadable.clone()),

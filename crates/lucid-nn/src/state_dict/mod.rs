@@ -106,8 +106,8 @@ impl<T: Element> StateDict<T> {
         &mut self.metadata
     }
 
-    /// Tensors of the file this was read from whose elements are of a type that can't be read, such as the `I64` of
-    /// PyTorch's `num_batches_tracked`. Their values are not here: a state dict that has some is loaded into modules like
+    /// Tensors of the file this was read from whose elements are of a type that can't be read, such as the `BOOL` of a
+    /// mask. Their values are not here: a state dict that has some is loaded into modules like
     /// any other, but not stored, which would lose them.
     pub fn unreadable(&self) -> &[Unreadable] {
         &self.unreadable

@@ -43,8 +43,9 @@ impl<T: Element> StateDict<T> {
         atomic::replace(path, |file| self.write_to(&header, file))
     }
 
-    /// Reads a safetensors file. `F32` and `F64` are read into either element type: `F64` is rounded to `f32`. Of tensors
-    /// with elements of other types the names are kept, as [`unreadable`](Self::unreadable).
+    /// Reads a safetensors file. `F32`, `F64` and `I64` (which PyTorch counts in) are read into either element type, rounded
+    /// to the nearest number that it has. Of tensors with elements of other types the names are kept, as
+    /// [`unreadable`](Self::unreadable).
     ///
     /// # Errors
     /// [`Error::Io`] when the file can't be read; [`Error::Format`] when it is damaged.
@@ -188,7 +189,7 @@ fn read<T: Element>(file: &mut impl Read, len: u64, path: &Path) -> Result<State
     names.reverse();
     while let Some(name) = names.pop() {
         let Some(info) = header.info(&name) else { continue };
-        if !matches!(info.dtype, Dtype::F32 | Dtype::F64) {
+        if !matches!(info.dtype, Dtype::F32 | Dtype::F64 | Dtype::I64) {
             skip(file, info).map_err(io_error)?;
             let (dtype, shape) = (format!("{:?}", info.dtype), info.shape.clone());
             state.unreadable.push(Unreadable { name, dtype, shape });
@@ -251,10 +252,12 @@ fn encode<T: Element>(element: T, bytes: &mut Vec<u8>) {
 fn decode<T: Element>(dtype: Dtype, bytes: &[u8], elements: &mut Vec<T>) {
     let (f32s, f64s) = (bytes.as_chunks::<4>().0, bytes.as_chunks::<8>().0);
     let f32s = f32s.iter().map(|&bytes| f32::from_le_bytes(bytes));
+    let i64s = f64s.iter().map(|&bytes| i64::from_le_bytes(bytes) as f64);
     let f64s = f64s.iter().map(|&bytes| f64::from_le_bytes(bytes));
     match (dtype, (elements as &mut dyn Any).downcast_mut::<Vec<f32>>()) {
         (Dtype::F32, Some(elements)) => elements.extend(f32s),
         (Dtype::F32, None) => elements.extend(f32s.map(|value| crate::number::number::<T>(value.into()))),
+        (Dtype::I64, _) => elements.extend(i64s.map(crate::number::number::<T>)),
         (_, _) => elements.extend(f64s.map(crate::number::number::<T>)),
     }
 }

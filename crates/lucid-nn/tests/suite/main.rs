@@ -2,13 +2,17 @@
 
 mod clipping;
 mod derive;
+mod golden_layers;
 mod golden_modules;
 mod hostile_files;
+mod layers;
 mod losses;
 mod modules;
+mod norms;
 mod optimizers;
 mod packed;
 mod refusals;
 mod resume;
 mod state_dict;
 mod streaming;
+mod weight_norm;

@@ -10,7 +10,7 @@ use lucid_nn::{
 
 /// Checks that `result` is an error whose message has every one of `parts`.
 #[track_caller]
-fn refused<V>(result: Result<V>, parts: &[&str]) {
+pub(crate) fn refused<V>(result: Result<V>, parts: &[&str]) {
     let Err(error) = result else { panic!("accepted, but {parts:?} should be refused") };
     let message = error.to_string();
     for part in parts {

@@ -318,20 +318,20 @@ fn elements_of_other_types_are_reported_and_the_rest_is_loaded() {
         num_batches_tracked: Var<f32>,
         weight: Var<f32>,
     }
-    let header = r#"{"extra":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[4,12]},"weight":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}"#;
+    let header = r#"{"extra":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"num_batches_tracked":{"dtype":"U64","shape":[],"data_offsets":[4,12]},"weight":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}"#;
     let mut bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[7; 12]].concat();
     bytes.extend(5.0_f32.to_le_bytes());
     let mut state = StateDict::<f32>::from_bytes(&bytes).unwrap();
     assert_eq!(names(&state), ["weight"]);
     let found: Vec<_> = state.unreadable().iter().map(|it| (&*it.name, &*it.dtype, it.shape.len())).collect();
-    assert_eq!(found, [("extra", "F16", 1), ("num_batches_tracked", "I64", 0)]);
+    assert_eq!(found, [("extra", "F16", 1), ("num_batches_tracked", "U64", 0)]);
 
     let model = Norm {
         num_batches_tracked: Var::constant(Tensor::scalar(0.0)),
         weight: Var::leaf(tensor!([1.0_f32])),
     };
     let message = model.load_state_dict(&state, Strictness::Strict).unwrap_err().to_string();
-    for part in ["unexpected extra", "num_batches_tracked", "I64", "F32 and F64"] {
+    for part in ["unexpected extra", "num_batches_tracked", "U64", "F32, F64 and I64"] {
         assert!(message.contains(part), "{message}");
     }
     assert_eq!(model.weight.item().unwrap(), 1.0);
@@ -347,4 +347,16 @@ fn elements_of_other_types_are_reported_and_the_rest_is_loaded() {
     state.insert("num_batches_tracked", Tensor::scalar(3.0));
     assert_eq!(state.take_unreadable().len(), 1);
     assert_eq!(names(&StateDict::<f32>::from_bytes(&state.to_bytes().unwrap()).unwrap()).len(), 2);
+}
+
+#[test]
+fn pytorchs_counts_are_read() {
+    let header = r#"{"a.num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[0,8]},"b":{"dtype":"I64","shape":[2],"data_offsets":[8,24]}}"#;
+    let mut bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
+    for count in [1_234_567_i64, -1, i64::MAX] {
+        bytes.extend(count.to_le_bytes());
+    }
+    let state = StateDict::<f32>::from_bytes(&bytes).unwrap();
+    assert_eq!(state.get("a.num_batches_tracked"), Some(&Tensor::scalar(1_234_567.0)));
+    assert_eq!(state.get("b").unwrap().to_vec(), [-1.0, 9_223_372_036_854_775_808.0]);
 }
