@@ -10,6 +10,7 @@ mod conv_transpose;
 mod dropout;
 mod flatten;
 mod linear;
+mod recurrent;
 mod sequential;
 
 pub use activation::{Elu, Gelu, LeakyRelu, LogSoftmax, Relu, Sigmoid, Silu, Softmax, Softplus, Tanh};
@@ -21,6 +22,7 @@ pub use conv_transpose::{
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use linear::Linear;
+pub use recurrent::{GateWeights, Gru, Lstm, LstmState, RecurrentConfig};
 pub use sequential::Sequential;
 
 /// Fields of layers are public: what a caller replaced has to have the shape that the layer was made for.
