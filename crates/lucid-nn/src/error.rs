@@ -83,6 +83,17 @@ pub enum Error {
         accepted: &'static str,
     },
 
+    /// An item of a data set that could not be read; see [`Error::data`].
+    #[error(transparent)]
+    Data(Box<dyn std::error::Error + Send + Sync>),
+
+    /// A thread of a [`Loader`](crate::data::Loader) that panicked.
+    #[error("the thread that makes batch {batch} panicked")]
+    Worker {
+        /// The batch, counted from 0 in its epoch.
+        batch: usize,
+    },
+
     /// A file that could not be read or written.
     #[error("{action} {}: {source}", path.display())]
     Io {
@@ -102,6 +113,13 @@ pub enum Error {
         /// What is wrong with it.
         damage: Damage,
     },
+}
+
+impl Error {
+    /// An error of a data set's own.
+    pub fn data(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Error::Data(error.into())
+    }
 }
 
 /// A tensor that a state dict has in another shape than the module.

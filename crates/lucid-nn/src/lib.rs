@@ -2,6 +2,7 @@
 
 extern crate self as lucid_nn;
 
+pub mod data;
 mod error;
 mod init;
 mod layers;
@@ -15,8 +16,9 @@ pub use error::{Error, Misshapen, Result, Unreadable};
 pub use init::uniform_fan_in;
 pub use layers::{
     Conv, Conv1d, Conv2d, Conv3d, ConvBuilder, ConvConfig, ConvTranspose, ConvTranspose1d, ConvTranspose2d,
-    ConvTranspose3d, ConvTransposeBuilder, ConvTransposeConfig, Dropout, Elu, Flatten, Gelu, LeakyRelu,
-    Linear, LogSoftmax, PaddingMode, Relu, Sequential, Sigmoid, Silu, Softmax, Softplus, Tanh,
+    ConvTranspose3d, ConvTransposeBuilder, ConvTransposeConfig, Dropout, Elu, Flatten, GateWeights, Gelu,
+    Gru, LeakyRelu, Linear, LogSoftmax, Lstm, LstmState, PaddingMode, RecurrentConfig, Relu, Sequential,
+    Sigmoid, Silu, Softmax, Softplus, Tanh,
 };
 pub use lucid_autograd::{self, Element, Var};
 pub use lucid_conv::{Axes, Padding};

@@ -12,7 +12,7 @@ use lucid_tensor::tensor;
 
 const HALVES: [(&str, Dtype); 2] = [("f16", Dtype::F16), ("bf16", Dtype::Bf16)];
 
-/// As `f32`, which holds every half exactly. (JSON gives numbers back to within the last digit of an `f64`.)
+/// As `f32`, which holds every half exactly.
 fn singles<T: Element>(tensor: &Tensor<T>) -> Vec<f32> {
     tensor.to_vec().into_iter().map(|x| lucid_tensor::Element::to_f64(x) as f32).collect()
 }
