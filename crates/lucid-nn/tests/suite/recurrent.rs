@@ -26,6 +26,9 @@ fn array(value: &Value) -> Tensor<f64> {
 /// The output and the state at the end, as a list.
 type Run = (Var<f64>, Vec<Var<f64>>);
 
+/// A layer as a function of the input and of the state at the start.
+type Runner<'a> = dyn Fn(&Var<f64>, &[Var<f64>]) -> Result<Run> + 'a;
+
 fn run_gru(gru: &Gru<f64>, x: &Var<f64>, state: &[Var<f64>]) -> Result<Run> {
     let (y, end) = gru.forward_with_state(x, state.first())?;
     Ok((y, vec![end]))
@@ -146,7 +149,7 @@ fn frame_by_frame_is_the_whole_sequence() {
     let config = RecurrentConfig { num_layers: 2, batch_first: true, ..RecurrentConfig::new(3, 5) };
     let x = Var::constant(Tensor::<f64>::uniform([2, 7, 3], -1.0, 1.0, &mut rng()).unwrap());
     let (gru, lstm) = (Gru::new(config, &mut rng()).unwrap(), Lstm::new(config, &mut rng()).unwrap());
-    let pieces = |run: &dyn Fn(&Var<f64>, &[Var<f64>]) -> Result<Run>| {
+    let pieces = |run: &Runner<'_>| {
         let (whole, whole_end) = run(&x, &[]).unwrap();
         let (mut outputs, mut state) = (Vec::new(), Vec::new());
         for frame in 0..7 {
