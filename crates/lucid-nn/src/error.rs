@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::state_dict::Damage;
+
 /// A mistake in a module's options or input, or a file that can't be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -81,6 +83,15 @@ pub enum Error {
         names: Vec<String>,
     },
 
+    /// Tensors that were given one name.
+    #[error("{} would all be called {name}: accepted is one tensor per name", from.join(", "))]
+    Renaming {
+        /// The name.
+        name: String,
+        /// The names before, of all that would have it.
+        from: Vec<String>,
+    },
+
     /// A state dict that no file can hold.
     #[error("the state dict can't be stored: {reason}")]
     NotStorable {
@@ -99,6 +110,17 @@ pub enum Error {
         accepted: &'static str,
     },
 
+    /// An item of a data set that could not be read; see [`Error::data`].
+    #[error(transparent)]
+    Data(Box<dyn std::error::Error + Send + Sync>),
+
+    /// A thread of a [`Loader`](crate::data::Loader) that panicked.
+    #[error("the thread that makes batch {batch} panicked")]
+    Worker {
+        /// The batch, counted from 0 in its epoch.
+        batch: usize,
+    },
+
     /// A file that could not be read or written.
     #[error("{action} {}: {source}", path.display())]
     Io {
@@ -111,13 +133,20 @@ pub enum Error {
     },
 
     /// A file that is not what it should be.
-    #[error("{} is not a state dict that can be read: {reason}", path.display())]
+    #[error("{} is not a state dict that can be read: {damage}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        damage: Damage,
     },
+}
+
+impl Error {
+    /// An error of a data set's own.
+    pub fn data(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Error::Data(error.into())
+    }
 }
 
 /// A tensor that a state dict has in another shape than the module.
@@ -136,7 +165,7 @@ pub struct Misshapen {
 pub struct Unreadable {
     /// The tensor's name.
     pub name: String,
-    /// What the file calls the type: `BOOL`, `F16`, ...
+    /// What the file calls the type: `BOOL`, `U8`, ...
     pub dtype: String,
     /// The tensor's shape.
     pub shape: Vec<usize>,
@@ -187,7 +216,7 @@ fn describe_mismatch(
         text += &format!(" {name} has shape {given:?} but the module's is {expected:?};");
     }
     for Unreadable { name, dtype, .. } in unreadable {
-        text += &format!(" {name} has elements of type {dtype}: accepted are F32, F64 and I64;");
+        text += &format!(" {name} has elements of type {dtype}: accepted are F16, BF16, F32, F64 and I64;");
     }
     text.trim_end_matches(';').to_string()
 }

@@ -2,6 +2,7 @@
 
 extern crate self as lucid_nn;
 
+pub mod data;
 mod error;
 mod init;
 mod layers;
@@ -15,11 +16,6 @@ pub mod stream;
 pub use error::{Error, Misshapen, Result, Unreadable};
 pub use init::uniform_fan_in;
 pub use layers::*;
-pub use layers::{
-    Conv, Conv1d, Conv2d, Conv3d, ConvBuilder, ConvConfig, ConvTranspose, ConvTranspose1d, ConvTranspose2d,
-    ConvTranspose3d, ConvTransposeBuilder, ConvTransposeConfig, Dropout, Elu, Flatten, Gelu, LeakyRelu,
-    Linear, LogSoftmax, PaddingMode, Relu, Sequential, Sigmoid, Silu, Softmax, Softplus, Sum, Tanh,
-};
 pub use lucid_autograd::{self, Element, Var};
 pub use lucid_conv::{Axes, Padding};
 pub use lucid_nn_derive::Module;
@@ -28,5 +24,5 @@ pub use lucid_tensor::{PadMode, Tensor};
 pub use rand;
 
 pub use module::{Forward, Module, Path};
-pub use state_dict::{LoadReport, StateDict, Strictness};
+pub use state_dict::{Damage, Dtype, LoadReport, StateDict, Strictness};
 pub use stream::Stream;

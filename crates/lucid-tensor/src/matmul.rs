@@ -4,7 +4,10 @@
 //! operands of any layout where they lie. The tiles depend on the shapes alone and every element is summed by
 //! one thread, so the bits do not depend on the number of threads.
 
-use ndarray::{ArrayView2, ArrayViewD, ArrayViewMut2, Axis, Ix2, linalg::general_mat_mul};
+use ndarray::{
+    ArrayView2, ArrayViewD, ArrayViewMut2, Axis, Ix2,
+    linalg::{general_mat_mul, general_mat_vec_mul},
+};
 use rayon::prelude::*;
 
 use crate::{
@@ -112,7 +115,12 @@ fn multiply<T: Element>(
     }
     let run = |tile: Tile<'_, '_, T>| {
         let Tile { a, b, mut c } = tile;
-        general_mat_mul(T::one(), &a, &b, T::zero(), &mut c);
+        if a.nrows() == 1 && b.strides()[0] == 1 {
+            // Packing `b` would serve one row only. Its columns lie in one piece, and are read once where they lie.
+            general_mat_vec_mul(T::one(), &b.t(), &a.row(0), T::zero(), &mut c.row_mut(0));
+        } else {
+            general_mat_mul(T::one(), &a, &b, T::zero(), &mut c);
+        }
     };
     if num_multiplications < PARALLEL_MULTIPLICATIONS {
         tiles.into_iter().for_each(run);

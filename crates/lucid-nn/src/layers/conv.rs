@@ -131,7 +131,7 @@ pub struct Conv<const N: usize, T: Element = f32> {
     /// The bias: `(out_channels)`.
     pub bias: Option<Var<T>>,
     pub(super) config: ConvConfig<N>,
-    packed: Packed<T, N>,
+    pub(super) packed: Packed<T, N>,
 }
 
 /// A convolution over one axis.

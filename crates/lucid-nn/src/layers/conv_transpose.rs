@@ -109,7 +109,7 @@ pub struct ConvTranspose<const N: usize, T: Element = f32> {
     /// The bias: `(out_channels)`.
     pub bias: Option<Var<T>>,
     pub(super) config: ConvTransposeConfig<N>,
-    packed: Packed<T, N>,
+    pub(super) packed: Packed<T, N>,
 }
 
 /// A transposed convolution over one axis.

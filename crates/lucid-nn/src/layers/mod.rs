@@ -19,6 +19,7 @@ mod pad;
 mod parametric;
 mod pixel_shuffle;
 mod pool;
+mod recurrent;
 mod sequential;
 mod sum;
 mod upsample;
@@ -46,6 +47,7 @@ pub use pool::{
     AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AvgPool, AvgPool1d, AvgPool2d,
     AvgPool3d, MaxPool, MaxPool1d, MaxPool2d, MaxPool3d,
 };
+pub use recurrent::{GateWeights, Gru, Lstm, LstmState, RecurrentConfig};
 pub use sequential::Sequential;
 pub use sum::Sum;
 pub use upsample::{Interpolation, Upsample, Upsample1d, Upsample2d, Upsample3d, UpsampleTo};

@@ -1,4 +1,5 @@
-//! Optimisers: rules that move parameters against their gradients.
+//! Optimisers: rules that move parameters against their gradients, and what goes with them: learning rates that change,
+//! clipped gradients, averaged parameters.
 //!
 //! The rules, defaults and names are PyTorch's. Elements are updated one by one in the parameters' own type, each
 //! depending on nothing but its own history, so the same gradients give the same bits for any number of threads; and an
@@ -7,13 +8,19 @@
 mod adam;
 mod clip;
 mod count;
+mod ema;
 mod parameters;
+mod plateau;
+mod schedule;
 mod sgd;
 
 use lucid_autograd::Element;
 
 pub use adam::{Adam, AdamConfig, AdamW, AdamWConfig, Betas};
 pub use clip::{Norm, clip_grad_norm, clip_grad_norm_by};
+pub use ema::Ema;
+pub use plateau::{Plateau, PlateauConfig};
+pub use schedule::{Anneal, Schedule};
 pub use sgd::{Sgd, SgdConfig};
 
 use crate::error::Result;

@@ -1,9 +1,12 @@
 //! The crate's integration tests, in one program: what is generic in the library is compiled once for all of them.
 
+mod averages;
 mod clipping;
+mod data;
 mod derive;
 mod golden_layers;
 mod golden_modules;
+mod half_precision;
 mod hostile_files;
 mod layers;
 mod losses;
@@ -11,8 +14,11 @@ mod modules;
 mod norms;
 mod optimizers;
 mod packed;
+mod recurrent;
 mod refusals;
+mod renaming;
 mod resume;
+mod schedules;
 mod state_dict;
 mod streaming;
 mod weight_norm;

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use lucid::optim::Schedule;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -166,13 +167,14 @@ fn refusal(key: &str, value: impl Display, accepted: &str) -> String {
 }
 
 impl TrainingConfig {
-    /// The learning rate at a step: a linear rise, then half a cosine down to the last value. It depends on nothing but
-    /// the step.
-    pub(crate) fn learning_rate_at(&self, step: u64) -> f64 {
-        let rise = ((step + 1) as f64 / (self.warmup + 1) as f64).min(1.0);
-        let past = step.saturating_sub(self.warmup) as f64;
-        let progress = (past / self.horizon.saturating_sub(self.warmup).max(1) as f64).min(1.0);
-        let cosine = 0.5 + 0.5 * (std::f64::consts::PI * progress).cos();
-        self.learning_rate * rise * (self.final_share + (1.0 - self.final_share) * cosine)
+    /// A linear rise, then half a cosine down to the last value. The learning rate depends on nothing but the step.
+    pub(crate) fn schedule(&self) -> Schedule {
+        // At least one step, also where the horizon is the end of the warm-up.
+        let num_steps = self.horizon.saturating_sub(self.warmup).max(1);
+        Schedule::WarmUp {
+            num_steps: self.warmup,
+            first_share: 1.0 / (self.warmup + 1) as f64,
+            then: Box::new(Schedule::Cosine { num_steps, final_share: self.final_share }),
+        }
     }
 }

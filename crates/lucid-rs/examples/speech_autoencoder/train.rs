@@ -3,7 +3,7 @@
 //! What a step does depends on the state before it, the seed and its own number, and on nothing else. So a run that was
 //! stopped and resumed ends in the same bits as one that was not.
 
-use lucid::optim::{AdamW, AdamWConfig, Optimizer, clip_grad_norm};
+use lucid::optim::{AdamW, AdamWConfig, Optimizer, Schedule, clip_grad_norm};
 use lucid::{Forward, Module, Tensor, Var};
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -32,6 +32,7 @@ pub(crate) struct Training<'a> {
     pub(crate) optimizer: AdamW,
     /// The losses of all steps so far: their number is the number of the next step.
     pub(crate) log: Vec<Losses>,
+    schedule: Schedule,
     spectral: SpectralLoss,
 }
 
@@ -50,7 +51,8 @@ impl<'a> Training<'a> {
         let model = Autoencoder::new(config.model.clone(), &mut rng(seed, 0))?;
         let optimizer = AdamW::new(model.named_parameters(), AdamWConfig::default())?;
         let spectral = SpectralLoss::new(&config.training.resolutions)?;
-        Ok(Training { config, seed, clip, model, optimizer, log: Vec::new(), spectral })
+        let schedule = config.training.schedule();
+        Ok(Training { config, seed, clip, model, optimizer, log: Vec::new(), schedule, spectral })
     }
 
     /// The number of steps so far.
@@ -76,7 +78,8 @@ impl<'a> Training<'a> {
                 format!("the gradients are not finite at step {step}: try a lower learning_rate").into()
             );
         }
-        self.optimizer.set_learning_rate(training.learning_rate_at(step))?;
+        let share = self.schedule.share_at(step)?;
+        self.optimizer.set_learning_rate(training.learning_rate * share)?;
         self.optimizer.step()?;
 
         let losses = Losses { time: time.item()?, spectral: spectral.item()? };
