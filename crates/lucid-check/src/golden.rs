@@ -1,4 +1,4 @@
-//! Values that PyTorch computed, compiled into the crate: `golden/nn.json` and a state dict.
+//! Values that PyTorch computed, compiled into the crate: `golden/nn.json`, `golden/training.json` and state dicts.
 //!
 //! The scripts that made them lie beside them; the README of the crate says how to run them again.
 
@@ -20,8 +20,21 @@ pub fn nn() -> Value {
     serde_json::from_str(include_str!("../golden/nn.json")).expect("golden/nn.json is valid JSON")
 }
 
+/// `golden/training.json`: half precision, recurrent layers and learning-rate schedules.
+///
+/// Its structure is written at the top of `golden/make_training.py`; tensors are those of [`nn`].
+///
+/// # Panics
+/// Never: the file is part of the crate, and a test reads it.
+pub fn training() -> Value {
+    serde_json::from_str(include_str!("../golden/training.json")).expect("golden/training.json is valid JSON")
+}
+
 /// `golden/state_dict.safetensors`: the float32 state dict of a `Sequential` as PyTorch saves it.
 pub const STATE_DICT: &[u8] = include_bytes!("../golden/state_dict.safetensors");
+
+/// `golden/half.safetensors`: `f16` and `bf16`, tensors in half precision as PyTorch saves them.
+pub const HALF: &[u8] = include_bytes!("../golden/half.safetensors");
 
 /// The folder of the conformance cases that lie with this crate.
 pub fn cases_dir() -> PathBuf {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::state_dict::Damage;
+
 /// A mistake in a module's options or input, or a file that can't be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -54,6 +56,15 @@ pub enum Error {
         names: Vec<String>,
     },
 
+    /// Tensors that were given one name.
+    #[error("{} would all be called {name}: accepted is one tensor per name", from.join(", "))]
+    Renaming {
+        /// The name.
+        name: String,
+        /// The names before, of all that would have it.
+        from: Vec<String>,
+    },
+
     /// A state dict that no file can hold.
     #[error("the state dict can't be stored: {reason}")]
     NotStorable {
@@ -84,12 +95,12 @@ pub enum Error {
     },
 
     /// A file that is not what it should be.
-    #[error("{} is not a state dict that can be read: {reason}", path.display())]
+    #[error("{} is not a state dict that can be read: {damage}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        damage: Damage,
     },
 }
 
@@ -109,7 +120,7 @@ pub struct Misshapen {
 pub struct Unreadable {
     /// The tensor's name.
     pub name: String,
-    /// What the file calls the type: `I64`, `F16`, ...
+    /// What the file calls the type: `I64`, `U8`, ...
     pub dtype: String,
     /// The tensor's shape.
     pub shape: Vec<usize>,
@@ -160,7 +171,7 @@ fn describe_mismatch(
         text += &format!(" {name} has shape {given:?} but the module's is {expected:?};");
     }
     for Unreadable { name, dtype, .. } in unreadable {
-        text += &format!(" {name} has elements of type {dtype}: accepted are F32 and F64;");
+        text += &format!(" {name} has elements of type {dtype}: accepted are F16, BF16, F32 and F64;");
     }
     text.trim_end_matches(';').to_string()
 }

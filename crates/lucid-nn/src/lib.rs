@@ -26,4 +26,4 @@ pub use lucid_tensor::Tensor;
 pub use rand;
 
 pub use module::{Forward, Module, Path};
-pub use state_dict::{LoadReport, StateDict, Strictness};
+pub use state_dict::{Damage, Dtype, LoadReport, StateDict, Strictness};

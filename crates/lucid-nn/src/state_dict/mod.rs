@@ -4,7 +4,11 @@
 //! with what it was taken from, and the first write to either copies: taking one costs no memory, and it is a snapshot.
 
 mod atomic;
+mod damage;
+mod dtype;
+mod header;
 mod load;
+mod rename;
 mod safetensors;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,6 +19,8 @@ use lucid_tensor::Tensor;
 
 use crate::error::{Error, Result, Unreadable};
 
+pub use damage::Damage;
+pub use dtype::Dtype;
 pub use load::{LoadReport, Strictness};
 pub(crate) use load::{load, take};
 

@@ -3,10 +3,12 @@
 mod clipping;
 mod derive;
 mod golden_modules;
+mod half_precision;
 mod hostile_files;
 mod losses;
 mod modules;
 mod optimizers;
 mod refusals;
+mod renaming;
 mod resume;
 mod state_dict;
