@@ -32,8 +32,9 @@ use model::UpConv7;
 use picture::{Format, Picture};
 use tiles::{Tile, pieces, upscale, upscale_tile};
 
-/// What single precision leaves of sums of 1152 products whose results are of the order of 1.
-const ROUNDING: f32 = 2e-6;
+/// What single precision leaves after seven layers, each of sums of up to 1152 products, of numbers of the order of 1. A seam
+/// would be off by a hundred times as much.
+const ROUNDING: f32 = 1e-5;
 
 fn largest_difference(a: &Tensor<f32>, b: &Tensor<f32>) -> f32 {
     a.sub(b).unwrap().map(f32::abs).max(&[0, 1, 2, 3], false).unwrap().item().unwrap()
@@ -64,7 +65,7 @@ fn the_network_computes_what_onnx_runtime_does() {
         (y.shape(), true)
     );
     let difference = largest_difference(&computed, y);
-    assert!(difference < 1e-5, "{difference}");
+    assert!(difference < ROUNDING, "{difference}");
 }
 
 #[test]
@@ -76,9 +77,9 @@ fn tiles_are_parts_of_the_whole() {
             upscale_tile(&model, &picture, &Tile { rows: 0..picture.height, columns: 0..picture.width })
                 .unwrap();
         assert_eq!(whole.shape(), [num_channels - 2, 3, 58, 74]);
-        for size in [1, 16, 29] {
+        for size in [11, 16] {
             for rows in pieces(picture.height, size) {
-                for columns in pieces(picture.width, size).skip(if size == 1 { 30 } else { 0 }) {
+                for columns in pieces(picture.width, size) {
                     let tile = Tile { rows: rows.clone(), columns };
                     let part = whole.slice(2, 2 * tile.rows.start..2 * tile.rows.end).unwrap();
                     let part = part.slice(3, 2 * tile.columns.start..2 * tile.columns.end).unwrap();
