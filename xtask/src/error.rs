@@ -35,8 +35,8 @@ pub(crate) enum Error {
     #[error("{}: {reason}", path.display())]
     Layers { path: PathBuf, reason: String },
 
-    /// No layer has the text in its name.
-    #[error("no layer has {filter:?} in its name: there are {names}")]
+    /// No layer, or no network, has the text in its name.
+    #[error("nothing has {filter:?} in its name: there are {names}")]
     NoLayer { filter: String, names: String },
 
     /// The threads could not be started.

@@ -229,6 +229,11 @@ pub(super) mod tests {
         let path = folder.path().join("new/a.json");
         record().write(&path).unwrap();
         assert_eq!(Record::read(&path).unwrap(), record());
+        // Numbers with many digits come back as they were, too.
+        let mut many = record();
+        many.rows[0].lucid.ms_min = 9.423_020_000_000_001;
+        many.write(&path).unwrap();
+        assert_eq!(Record::read(&path).unwrap(), many);
         fs::write(&path, "{}").unwrap();
         assert!(Record::read(&path).unwrap_err().to_string().contains("a.json"));
     }
