@@ -46,6 +46,10 @@ class Peer:
         {"y", "dx", "dw", "db": arrays}; raises `Unsupported`. `arrays` has x, w, b and dy, absent ones as None."""
         raise NotImplementedError
 
+    def prepare_model(self, inputs, request):
+        """As `prepare`, for the whole network in the file `request["onnx"]`, with a dictionary of its inputs."""
+        raise Unsupported(f"{self.name} does not compute ONNX models here")
+
     def to_numpy(self, result):
         """An array of what the function returned, as numpy's."""
         return result
@@ -82,12 +86,15 @@ def serve(peer):
                 # The previous layer's arrays are gone before the next one's are there.
                 run = None
                 run, answer = prepare(peer, request)
+            elif kind == "prepare_model":
+                run = None
+                run, answer = prepare_model(peer, request)
             elif kind == "run":
                 if run is None:
-                    raise ValueError("run comes before a layer is prepared")
+                    raise ValueError("run comes before anything is prepared")
                 answer = {"answer": "ran", "seconds": sample(run, request["iterations"])}
             else:
-                raise ValueError(f"request {kind!r} is unknown: accepted are hello, prepare and run")
+                raise ValueError(f"request {kind!r} is unknown: accepted are hello, prepare, prepare_model and run")
         except Unsupported as reason:
             answer = {"answer": "unsupported", "reason": str(reason)}
         except Exception as error:  # Whatever it is, the parent has to hear of it.
@@ -110,6 +117,17 @@ def prepare(peer, request):
         path = Path(request["folder"]) / f"{peer.name}.{name}.f32"
         array.astype("<f4").tofile(path)
         files[name] = str(path)
+    return run, {"answer": "prepared", "files": files}
+
+
+def prepare_model(peer, request):
+    """As `prepare`, for a network."""
+    inputs = {name: read(array["file"], array["shape"]) for name, array in request["inputs"].items()}
+    run = peer.prepare_model(inputs, request)
+    files = {}
+    for name, result in run().items():
+        files[name] = str(Path(request["folder"]) / f"{peer.name}.{name}.f32")
+        peer.to_numpy(result).astype("<f4").tofile(files[name])
     return run, {"answer": "prepared", "files": files}
 
 

@@ -19,6 +19,14 @@ pub(crate) enum Error {
     #[error(transparent)]
     Conv(#[from] lucid_conv::Error),
 
+    /// A tensor or a network was refused.
+    #[error(transparent)]
+    Lucid(#[from] lucid::Error),
+
+    /// A network that can't be compared.
+    #[error("network {name}: {reason}")]
+    Network { name: String, reason: String },
+
     /// A list of another length than the operation has spatial axes.
     #[error("{parameter} = {given:?} is refused: accepted is a list of {rank}, one number per spatial axis")]
     NumAxes { parameter: &'static str, given: Vec<usize>, rank: usize },
@@ -27,8 +35,8 @@ pub(crate) enum Error {
     #[error("{}: {reason}", path.display())]
     Layers { path: PathBuf, reason: String },
 
-    /// No layer has the text in its name.
-    #[error("no layer has {filter:?} in its name: there are {names}")]
+    /// No layer, or no network, has the text in its name.
+    #[error("nothing has {filter:?} in its name: there are {names}")]
     NoLayer { filter: String, names: String },
 
     /// The threads could not be started.

@@ -20,6 +20,9 @@ pub fn is_recording() -> bool {
 /// Runs `f` without recording: what it computes requires no gradient. Applies to the calling thread, and ends when `f`
 /// returns or unwinds.
 ///
+/// The left operand of `+ - * /`, given up rather than by reference and held by nobody else, then lends its storage to the
+/// result: `f(&x)? + &x` takes no memory beside that of `f(&x)`.
+///
 /// ```
 /// use lucid_autograd::{Var, no_grad};
 /// use lucid_tensor::tensor;

@@ -8,6 +8,7 @@ use lucid_tensor::Tensor;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::node::Node;
+use crate::record::is_recording;
 
 /// A tensor and its place on the tape. Cloning gives another handle of the same value and place.
 ///
@@ -71,6 +72,20 @@ impl<T: Element> Var<T> {
         }
         *current = value;
         Ok(())
+    }
+
+    /// The value, for an operation with `other` to write its result over: only where nobody else holds it and the operation
+    /// is not recorded, else the variable comes back.
+    pub(crate) fn into_storage(self, other: Option<&Self>) -> std::result::Result<Tensor<T>, Self> {
+        let is_recorded = is_recording() && (self.requires_grad() || other.is_some_and(Var::requires_grad));
+        if is_recorded {
+            return Err(self);
+        }
+        let Var { value, node } = self;
+        match Arc::try_unwrap(value) {
+            Ok(value) => Ok(value.into_inner().unwrap_or_else(PoisonError::into_inner)),
+            Err(value) => Err(Var { value, node }),
+        }
     }
 
     /// The lengths of the axes.

@@ -24,3 +24,8 @@ pub use lucid_tensor::{Slice, tensor};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct ReadmeOfTheWorkspace;
+
+/// Runs the snippets of the page on porting models.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/porting-a-model.md")]
+struct PortingAModel;

@@ -11,16 +11,12 @@ mod audio;
 mod checkpoint;
 #[path = "../examples/speech_autoencoder/config.rs"]
 mod config;
-#[path = "../examples/speech_autoencoder/error.rs"]
-mod error;
-#[path = "../examples/speech_autoencoder/files.rs"]
-mod files;
+#[path = "../examples/speech_autoencoder/curves.rs"]
+mod curves;
 #[path = "../examples/speech_autoencoder/metric.rs"]
 mod metric;
 #[path = "../examples/speech_autoencoder/model.rs"]
 mod model;
-#[path = "../examples/speech_autoencoder/plot/mod.rs"]
-mod plot;
 #[path = "../examples/speech_autoencoder/progress.rs"]
 mod progress;
 #[path = "../examples/speech_autoencoder/report.rs"]
@@ -31,6 +27,21 @@ mod run;
 mod spectral;
 #[path = "../examples/speech_autoencoder/train.rs"]
 mod train;
+
+#[path = "../examples/common/error.rs"]
+mod error;
+#[path = "../examples/common/files.rs"]
+mod files;
+#[path = "../examples/common/plot.rs"]
+mod plot;
+#[path = "../examples/common/spectrogram.rs"]
+mod spectrogram;
+#[path = "../examples/common/stft.rs"]
+mod stft;
+#[path = "../examples/common/threads.rs"]
+mod threads;
+#[path = "../examples/common/wav.rs"]
+mod wav;
 
 use std::f64::consts::TAU;
 use std::fs;
@@ -47,7 +58,7 @@ use config::Config;
 use error::Result;
 use metric::si_snr;
 use model::{Level, ModelConfig};
-use spectral::{Resolution, Stft};
+use stft::{Resolution, Stft};
 
 /// A configuration that trains in no time.
 fn tiny() -> Config {

@@ -8,7 +8,7 @@
 //!
 //! Every element is computed by itself, so the split among threads cannot change a result.
 
-use ndarray::{ArrayView1, ArrayViewD, ArrayViewMut1, ArrayViewMutD, Axis, Zip};
+use ndarray::{Array1, ArrayView1, ArrayViewD, ArrayViewMut1, ArrayViewMutD, Axis, Zip};
 use rayon::prelude::*;
 
 /// Operations on fewer elements than this run on the calling thread: handing 64 Ki additions to other threads
@@ -18,6 +18,17 @@ pub(crate) const PARALLEL_LEN: usize = 1 << 16;
 /// No thread is given fewer elements than this at once.
 pub(crate) const GRAIN: usize = 1 << 13;
 
+/// Whether a walk over so many elements stays on the calling thread.
+fn is_serial(len: usize) -> bool {
+    len < PARALLEL_LEN || rayon::current_num_threads() == 1
+}
+
+/// The vector in an array of one axis that was just collected: `ndarray` writes it by all threads without zeroing it first,
+/// in loops that the compiler vectorises. What a caller had reserved told whether there is room, and is given back untouched.
+fn flat<T>(array: Array1<T>) -> Vec<T> {
+    array.into_raw_vec_and_offset().0
+}
+
 /// Appends `f(x)` for every element of `x`, in row-major order, to the empty `out`.
 pub(crate) fn map<T, U, F>(x: ArrayViewD<'_, T>, out: &mut Vec<U>, f: F)
 where
@@ -26,8 +37,8 @@ where
     F: Fn(&T) -> U + Sync + Send,
 {
     match x.as_slice() {
-        Some(x) if x.len() < PARALLEL_LEN => out.extend(x.iter().map(f)),
-        Some(x) => x.par_iter().with_min_len(GRAIN).map(f).collect_into_vec(out),
+        Some(x) if is_serial(x.len()) => out.extend(x.iter().map(f)),
+        Some(x) => *out = flat(Zip::from(x).par_map_collect(f)),
         None => zip_rows(x.clone(), x, out, |x, _| f(x)),
     }
 }
@@ -42,10 +53,8 @@ where
     F: Fn(&T, &U) -> V + Sync + Send,
 {
     match (x.as_slice(), y.as_slice()) {
-        (Some(x), Some(y)) if x.len() < PARALLEL_LEN => out.extend(x.iter().zip(y).map(|(x, y)| f(x, y))),
-        (Some(x), Some(y)) => {
-            x.par_iter().zip(y).with_min_len(GRAIN).map(|(x, y)| f(x, y)).collect_into_vec(out);
-        }
+        (Some(x), Some(y)) if is_serial(x.len()) => out.extend(x.iter().zip(y).map(|(x, y)| f(x, y))),
+        (Some(x), Some(y)) => *out = flat(Zip::from(x).and(y).par_map_collect(f)),
         _ => zip_rows(x, y, out, f),
     }
 }
@@ -59,11 +68,10 @@ where
     W: Send,
     F: Fn(&T, &U, &V) -> W + Sync + Send,
 {
-    if x.len() < PARALLEL_LEN {
+    if is_serial(x.len()) {
         out.extend(x.iter().zip(y).zip(z).map(|((x, y), z)| f(x, y, z)));
     } else {
-        let triples = x.par_iter().zip(y).zip(z).with_min_len(GRAIN);
-        triples.map(|((x, y), z)| f(x, y, z)).collect_into_vec(out);
+        *out = flat(Zip::from(x).and(y).and(z).par_map_collect(f));
     }
 }
 
@@ -73,7 +81,7 @@ where
     T: Send,
     F: Fn(&mut T) + Sync + Send,
 {
-    if x.len() < PARALLEL_LEN {
+    if is_serial(x.len()) {
         x.iter_mut().for_each(f);
     } else {
         x.par_iter_mut().with_min_len(GRAIN).for_each(f);
@@ -87,7 +95,7 @@ where
     U: Sync,
     F: Fn(&mut T, &U) + Sync + Send,
 {
-    if x.len() < PARALLEL_LEN {
+    if is_serial(x.len()) {
         x.iter_mut().zip(y).for_each(|(x, y)| f(x, y));
     } else {
         x.par_iter_mut().zip(y).with_min_len(GRAIN).for_each(|(x, y)| f(x, y));
@@ -109,7 +117,7 @@ where
     let mut out =
         ArrayViewMutD::from_shape(x.raw_dim(), out).expect("merging axes keeps the number of elements");
     let rows = Zip::from(out.rows_mut()).and(x.rows()).and(y.rows());
-    if x.len() < PARALLEL_LEN {
+    if is_serial(x.len()) {
         rows.for_each(|out, x, y| zip_row(out, x, y, &f));
     } else {
         rows.par_for_each(|out, x, y| zip_row(out, x, y, &f));

@@ -127,7 +127,7 @@ impl Comparison<'_> {
         let expected = self.pool.install(|| lucid.results())?;
 
         let mut outcomes = self.prepare::<N>(&inputs, &SumLengths::of(&geometry), &expected)?;
-        let mut lucid = InPool { lucid, pool: self.pool };
+        let mut lucid = InPool { iteration: || lucid.iteration(), pool: self.pool };
         let mut names = Vec::new();
         let mut contenders: Vec<&mut dyn Contender> = vec![&mut lucid];
         for peer in self.peers.iter_mut() {

@@ -41,12 +41,17 @@ impl Inputs {
         for (name, array) in arrays {
             let Some(array) = array else { continue };
             let path = folder.join(format!("{name}.f32"));
-            let bytes: Vec<u8> = array.iter().flat_map(|number| number.to_le_bytes()).collect();
-            fs::write(&path, bytes).map_err(Error::io(&path))?;
+            write(&path, array.iter().copied())?;
             files.insert(name.to_owned(), path);
         }
         Ok(files)
     }
+}
+
+/// Writes a raw file of float32.
+pub(super) fn write(path: &Path, numbers: impl IntoIterator<Item = f32>) -> Result<()> {
+    let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
+    fs::write(path, bytes).map_err(Error::io(path))
 }
 
 /// Reads a raw file of float32.

@@ -68,18 +68,18 @@ impl<'a, const N: usize> Lucid<'a, N> {
 }
 
 /// Lucid on the threads of a pool.
-pub(super) struct InPool<'a, const N: usize> {
-    pub(super) lucid: Lucid<'a, N>,
+pub(super) struct InPool<'a, F> {
+    pub(super) iteration: F,
     pub(super) pool: &'a ThreadPool,
 }
 
-impl<const N: usize> Contender for InPool<'_, N> {
+impl<F: Fn() -> Result<()> + Sync> Contender for InPool<'_, F> {
     fn sample(&mut self, iterations: u32) -> Result<f64> {
-        let lucid = &self.lucid;
+        let iteration = &self.iteration;
         self.pool.install(|| {
             let start = Instant::now();
             for _ in 0..iterations {
-                lucid.iteration()?;
+                iteration()?;
             }
             Ok(start.elapsed().as_secs_f64() / f64::from(iterations))
         })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::models;
 use super::plot;
 use super::record::{Outcome, Record, Row};
 use super::summary::Summary;
@@ -80,6 +81,9 @@ fn page_text(record: &Record, record_link: &str, plots: &[String]) -> String {
         section(&mut page, record, summary, plot);
     }
     notes(&mut page, &summaries);
+    if let Some(models) = &record.models {
+        page.push_str(&models::section(models));
+    }
     page
 }
 

@@ -12,6 +12,7 @@ mod layer;
 mod lucid;
 mod markdown;
 mod measure;
+mod models;
 mod plot;
 mod record;
 mod report;
@@ -68,11 +69,14 @@ pub(crate) struct Args {
     /// commas between. `cargo xtask peers setup` makes them available. The record of all layers goes to docs/benchmarks
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "algorithm")]
     peers: Vec<Library>,
+    /// Compare the networks of the examples with ONNX Runtime instead of layers, and put the result into the newest record
+    #[arg(long, conflicts_with_all = ["peers", "layers", "pass", "algorithm", "json"])]
+    models: bool,
     /// Python with torch, onnxruntime and onnx [default: the one of target/peers/venv]
-    #[arg(long, value_name = "FILE", env = "LUCID_PEERS_PYTHON", requires = "peers")]
+    #[arg(long, value_name = "FILE", env = "LUCID_PEERS_PYTHON")]
     python: Option<PathBuf>,
     /// Measure nothing: render a record as the page docs/benchmarks.md with its plots [default: the newest record]
-    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["peers", "json"])]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["peers", "models", "json"])]
     report: Option<Option<PathBuf>>,
 }
 
@@ -122,6 +126,7 @@ impl Args {
             seconds: Duration::from_millis(50),
             json: Some(json),
             peers: Vec::new(),
+            models: false,
             python: None,
             report: None,
         }
@@ -134,6 +139,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let record = record.clone().map_or_else(record::newest, Ok)?;
         println!("{}", markdown::render(&record)?.display());
         return Ok(());
+    }
+    if args.models {
+        return compare_models(args);
     }
     let path = args.layers.clone().unwrap_or_else(|| files::root().join("xtask/layers.toml"));
     let mut layers = Layer::read(&path)?;
@@ -206,6 +214,23 @@ fn compare(args: &Args, layers: &[Layer], timed: &[Timed]) -> Result<()> {
     compare::check_agreement(&record)
 }
 
+/// Times networks beside ONNX Runtime, and keeps the result.
+fn compare_models(args: &Args) -> Result<()> {
+    let python = args.python.clone().unwrap_or_else(default_python);
+    let models = models::compare(&models::Setting {
+        filter: &args.filter,
+        threads: &args.threads,
+        python: &python,
+        budget: args.seconds,
+    })?;
+    if args.filter.is_empty() {
+        println!("record: {}", models.keep()?.display());
+    } else {
+        println!("no record: it has all networks, so leave out --filter");
+    }
+    Ok(())
+}
+
 fn pool(threads: Option<u16>) -> Result<ThreadPool> {
     // 0 is rayon's word for one per core.
     let num_threads = threads.map_or(0, usize::from);
@@ -246,6 +271,7 @@ mod tests {
             ("bench --threads 0", "--threads"),
             ("bench --peers pytorch", "torch, onnxruntime, candle, burn, rten, tract"),
             ("bench --peers torch --report", "--report"),
+            ("bench --models --peers torch", "--peers"),
             ("bench --pass both", "forward, train"),
         ] {
             let error = parse(line).err().unwrap();

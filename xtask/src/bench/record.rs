@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Timed;
 use super::measure::Timing;
+use super::models::Models;
 use super::report::cpu_model;
 use crate::error::{Error, Result};
 use crate::files;
@@ -32,6 +33,9 @@ pub(super) struct Record {
     /// Versions by name.
     pub(super) peers: BTreeMap<String, String>,
     pub(super) rows: Vec<Row>,
+    /// Whole networks, where they were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) models: Option<Models>,
 }
 
 /// The multiply-adds that so many threads reach together.
@@ -106,6 +110,7 @@ impl Record {
             peaks: Vec::new(),
             peers: BTreeMap::new(),
             rows: Vec::new(),
+            models: None,
         }
     }
 
@@ -214,6 +219,7 @@ pub(super) mod tests {
                 row("first", 1.0, &[("burn", took(3.0)), ("torch", took(2.0))]),
                 row("second", 4.0, &[("burn", none), ("torch", took(2.0))]),
             ],
+            models: None,
         }
     }
 
@@ -223,6 +229,11 @@ pub(super) mod tests {
         let path = folder.path().join("new/a.json");
         record().write(&path).unwrap();
         assert_eq!(Record::read(&path).unwrap(), record());
+        // Numbers with many digits come back as they were, too.
+        let mut many = record();
+        many.rows[0].lucid.ms_min = 9.423_020_000_000_001;
+        many.write(&path).unwrap();
+        assert_eq!(Record::read(&path).unwrap(), many);
         fs::write(&path, "{}").unwrap();
         assert!(Record::read(&path).unwrap_err().to_string().contains("a.json"));
     }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::child::Child;
-use super::protocol::{Answer, LayerRequest, Made, MakeModel, PassRequest, PrepareRequest, Request, VERSION};
+use super::protocol::{
+    Answer, Array, LayerRequest, Made, MakeModel, PassRequest, PrepareModelRequest, PrepareRequest, Request,
+    VERSION,
+};
 use super::{Library, sources};
 use crate::error::{Error, Result};
 
@@ -33,6 +36,18 @@ pub(crate) struct Job<'a> {
     /// Where results go.
     pub(crate) folder: &'a Path,
     pub(crate) onnx: Option<&'a Path>,
+}
+
+/// A network that a peer is asked to prepare.
+#[derive(Clone, Debug)]
+pub(crate) struct ModelJob<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) onnx: &'a Path,
+    /// By the model's names.
+    pub(crate) inputs: &'a BTreeMap<String, Array>,
+    pub(crate) threads: usize,
+    /// Where results go.
+    pub(crate) folder: &'a Path,
 }
 
 /// How a peer answered that.
@@ -92,9 +107,28 @@ impl Peer {
             folder: folder.to_owned(),
             onnx: onnx.map(Path::to_owned),
         }));
+        self.ask_to_prepare(&request, folder)
+    }
+
+    /// Asks for a network to be loaded and computed once.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub(crate) fn prepare_model(&mut self, job: &ModelJob<'_>) -> Result<Prepared> {
+        let request = Request::PrepareModel(Box::new(PrepareModelRequest {
+            model: job.name.to_owned(),
+            onnx: job.onnx.to_owned(),
+            inputs: job.inputs.clone(),
+            threads: job.threads,
+            folder: job.folder.to_owned(),
+        }));
+        self.ask_to_prepare(&request, job.folder)
+    }
+
+    fn ask_to_prepare(&mut self, request: &Request, folder: &Path) -> Result<Prepared> {
         // Reasons go into records that others read, where this machine's folders say nothing.
         let public = |reason: String| reason.replace(&format!("{}/", folder.display()), "");
-        match self.ask(&request)? {
+        match self.ask(request)? {
             Answer::Prepared { files } => Ok(Prepared::Ready(files)),
             Answer::Unsupported { reason } => Ok(Prepared::Unsupported(public(reason))),
             Answer::Failed { reason } => Ok(Prepared::Failed(public(reason))),
@@ -217,7 +251,9 @@ pub(crate) mod tests {
             Request::Run { iterations } => {
                 format!(r#"{{"answer": "ran", "seconds": {}}}"#, 1.0 / f64::from(iterations))
             }
-            Request::Hello => unreachable!("answered by the transport"),
+            Request::Hello | Request::PrepareModel(_) => {
+                unreachable!("answered by the transport, or not asked")
+            }
         })
         .unwrap();
         assert_eq!((peer.library(), peer.version()), (Library::Torch, "2"));

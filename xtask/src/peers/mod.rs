@@ -15,8 +15,8 @@ use std::str::FromStr;
 use crate::error::Result;
 use crate::files;
 
-pub(crate) use client::{Job, ModelMaker, Peer, Prepared, start};
-pub(crate) use protocol::{LayerRequest, PassRequest};
+pub(crate) use client::{Job, ModelJob, ModelMaker, Peer, Prepared, start};
+pub(crate) use protocol::{Array, LayerRequest, PassRequest};
 pub(crate) use setup::default_python;
 
 /// Set up the libraries that `cargo xtask bench --peers` compares with

@@ -14,6 +14,8 @@ pub(super) const VERSION: u32 = 1;
 pub(super) enum Request {
     Hello,
     Prepare(Box<PrepareRequest>),
+    #[serde(rename = "prepare_model")]
+    PrepareModel(Box<PrepareModelRequest>),
     /// Time this many iterations in one go.
     Run {
         iterations: u32,
@@ -32,6 +34,25 @@ pub(super) struct PrepareRequest {
     pub(super) folder: PathBuf,
     /// The layer as a one-node ONNX model with its weights, for those that want one.
     pub(super) onnx: Option<PathBuf>,
+}
+
+/// The network that the following `run`s are of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct PrepareModelRequest {
+    pub(super) model: String,
+    pub(super) onnx: PathBuf,
+    /// By the model's names.
+    pub(super) inputs: BTreeMap<String, Array>,
+    pub(super) threads: usize,
+    /// Where results go.
+    pub(super) folder: PathBuf,
+}
+
+/// A tensor in a raw file of little-endian float32.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Array {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) file: PathBuf,
 }
 
 /// What is timed.
@@ -75,7 +96,7 @@ pub(super) enum Answer {
         version: String,
         passes: Vec<PassRequest>,
     },
-    /// Computed once, with the results in raw files under `y`, `dx`, `dw` and `db`.
+    /// Computed once, with the results in raw files under `y`, `dx`, `dw` and `db`, or under the names of a model's outputs.
     Prepared {
         files: BTreeMap<String, PathBuf>,
     },
@@ -140,6 +161,6 @@ mod tests {
                 num_answers += 1;
             }
         }
-        assert_eq!((num_requests, num_answers), (3, 5));
+        assert_eq!((num_requests, num_answers), (4, 6));
     }
 }

@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lucid-autograd", &["lucid-conv", "lucid-tensor"]),
     ("lucid-conv", &["lucid-kernels"]),
     ("lucid-check", &["lucid-autograd"]),
-    ("xtask", &["lucid-check", "lucid-conv", "lucid-kernels"]),
+    ("xtask", &["lucid-check", "lucid-conv", "lucid-kernels", "lucid-rs"]),
 ];
 
 /// Any crate's tests may use this one.

@@ -1,4 +1,7 @@
 //! `+ - * /` between variables, whose shapes may not fit, and with numbers, which always do.
+//!
+//! A variable that is given up, on the left and not by reference, lends its storage to the result where nobody else holds it
+//! and nothing is recorded: inference then takes no memory for it.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -7,7 +10,7 @@ use crate::error::Result;
 use crate::var::Var;
 
 macro_rules! operator {
-    ($trait:ident, $method:ident, |$x:ident, $number:ident| $with_number:expr) => {
+    ($trait:ident, $method:ident, |$number:ident| $scale_and_offset:expr) => {
         impl<T: Element> $trait<&Var<T>> for &Var<T> {
             type Output = Result<Var<T>>;
             fn $method(self, other: &Var<T>) -> Result<Var<T>> {
@@ -18,7 +21,16 @@ macro_rules! operator {
         impl<T: Element> $trait<&Var<T>> for Var<T> {
             type Output = Result<Var<T>>;
             fn $method(self, other: &Var<T>) -> Result<Var<T>> {
-                Var::$method(&self, other)
+                if self.shape() != other.shape() {
+                    return Var::$method(&self, other);
+                }
+                match self.into_storage(Some(other)) {
+                    Ok(mut x) => {
+                        x.zip_inplace(&other.value(), $trait::$method)?;
+                        Ok(Var::constant(x))
+                    }
+                    Err(x) => Var::$method(&x, other),
+                }
             }
         }
 
@@ -32,31 +44,38 @@ macro_rules! operator {
         impl<T: Element> $trait<Var<T>> for Var<T> {
             type Output = Result<Var<T>>;
             fn $method(self, other: Var<T>) -> Result<Var<T>> {
-                Var::$method(&self, &other)
+                $trait::$method(self, &other)
             }
         }
 
         impl<T: Element> $trait<T> for &Var<T> {
             type Output = Var<T>;
             fn $method(self, $number: T) -> Var<T> {
-                let $x = self;
-                $with_number
+                let (scale, offset) = $scale_and_offset;
+                self.affine(scale, offset)
             }
         }
 
         impl<T: Element> $trait<T> for Var<T> {
             type Output = Var<T>;
-            fn $method(self, number: T) -> Var<T> {
-                $trait::$method(&self, number)
+            fn $method(self, $number: T) -> Var<T> {
+                let (scale, offset) = $scale_and_offset;
+                match self.into_storage(None) {
+                    Ok(mut x) => {
+                        x.map_inplace(|x| scale * x + offset);
+                        Var::constant(x)
+                    }
+                    Err(x) => x.affine(scale, offset),
+                }
             }
         }
     };
 }
 
-operator!(Add, add, |x, number| x.affine(T::one(), number));
-operator!(Sub, sub, |x, number| x.affine(T::one(), -number));
-operator!(Mul, mul, |x, number| x.affine(number, T::zero()));
-operator!(Div, div, |x, number| x.affine(T::one() / number, T::zero()));
+operator!(Add, add, |number| (T::one(), number));
+operator!(Sub, sub, |number| (T::one(), -number));
+operator!(Mul, mul, |number| (number, T::zero()));
+operator!(Div, div, |number| (T::one() / number, T::zero()));
 
 /// A number on the left: implemented per element type, as a trait of `std` can't be for every `T`.
 macro_rules! number_first {

@@ -271,3 +271,33 @@ fn debug_shows_the_value() {
     let shown = format!("{:?}", leaf(&[1.5]).exp());
     assert!(shown.contains("4.48") && shown.contains("exp"), "{shown}");
 }
+
+#[test]
+fn an_operand_that_is_given_up_lends_its_storage_where_nothing_is_recorded() {
+    let at = |x: &Var<f64>| x.value().view().as_ptr();
+    let number = |value: f64| Var::constant(tensor!([value, value]));
+    let y = number(3.0);
+    let x = number(5.0);
+    let storage = at(&x);
+    let z = (((x + &y).unwrap() - &y).unwrap() * 4.0 + 1.0) / 2.0;
+    assert_eq!((at(&z), z.value()), (storage, tensor!([10.5, 10.5])));
+
+    // Another handle, another tensor of the same storage, a leaf that is recorded: each keeps what it had.
+    let x = number(5.0);
+    let z = (x.clone() + &y).unwrap();
+    assert_eq!((x.value(), z.value()), (tensor!([5.0, 5.0]), tensor!([8.0, 8.0])));
+    let kept = x.value();
+    let z = (x * &y).unwrap() / 5.0;
+    assert_eq!((kept, z.value()), (tensor!([5.0, 5.0]), tensor!([3.0, 3.0])));
+    let leaf = Var::leaf(tensor!([1.0, 2.0]));
+    let handle = leaf.clone();
+    let z = no_grad(|| leaf * 2.0);
+    assert_eq!((z.value(), handle.value()), (tensor!([2.0, 4.0]), tensor!([1.0, 2.0])));
+    (handle.clone() * 3.0).backward().unwrap();
+    assert_eq!(handle.grad(), Some(tensor!([3.0, 3.0])));
+
+    // Of another shape the result can't lie where the operand was.
+    let z = (number(1.0) + &Var::constant(tensor!([[1.0], [2.0]]))).unwrap();
+    assert_eq!(z.value(), tensor!([[2.0, 2.0], [3.0, 3.0]]));
+    assert!((number(1.0) + &Var::constant(tensor!([1.0, 2.0, 3.0]))).is_err());
+}

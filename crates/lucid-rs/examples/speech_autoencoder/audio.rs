@@ -1,4 +1,4 @@
-//! Speech from and to WAV files.
+//! Speech from WAV files.
 //!
 //! Whatever the number of channels and the sample format, what comes in is one channel of numbers in -1..1. Another
 //! sample rate than the model's is refused rather than resampled: that is a craft of its own.
@@ -7,10 +7,9 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+use hound::{SampleFormat, WavReader};
 
 use crate::error::Result;
-use crate::files;
 
 /// Samples per second of everything here.
 pub(crate) const SAMPLE_RATE: u32 = 16_000;
@@ -76,22 +75,4 @@ fn interleaved(mut reader: WavReader<impl Read>) -> hound::Result<Vec<f32>> {
             reader.samples::<i32>().map(|sample| Ok(sample? as f32 * scale)).collect()
         }
     }
-}
-
-/// Writes 16 bit samples; what lies outside -1..1 is clipped.
-pub(crate) fn write(path: &Path, samples: &[f32]) -> Result<()> {
-    let spec = WavSpec {
-        channels: 1,
-        sample_rate: SAMPLE_RATE,
-        bits_per_sample: 16,
-        sample_format: SampleFormat::Int,
-    };
-    files::replace(path, |temporary| {
-        let mut writer = WavWriter::create(temporary, spec)?;
-        for sample in samples {
-            // 32767.5 at most => a number above it saturates in the conversion to i16.
-            writer.write_sample((sample * 32768.0).round() as i16)?;
-        }
-        Ok(writer.finalize()?)
-    })
 }

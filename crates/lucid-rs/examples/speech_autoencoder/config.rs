@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::model::{Level, ModelConfig};
-use crate::spectral::Resolution;
+use crate::stft::Resolution;
 
 /// Values in one tensor, 256 MiB of them: a step holds some dozens of that size, and a machine has an end.
 const MAX_VALUES: usize = 1 << 26;

@@ -9,16 +9,29 @@ mod args;
 mod audio;
 mod checkpoint;
 mod config;
-mod error;
-mod files;
+mod curves;
 mod metric;
 mod model;
-mod plot;
 mod progress;
 mod report;
 mod run;
 mod spectral;
 mod train;
+
+#[path = "../common/error.rs"]
+mod error;
+#[path = "../common/files.rs"]
+mod files;
+#[path = "../common/plot.rs"]
+mod plot;
+#[path = "../common/spectrogram.rs"]
+mod spectrogram;
+#[path = "../common/stft.rs"]
+mod stft;
+#[path = "../common/threads.rs"]
+mod threads;
+#[path = "../common/wav.rs"]
+mod wav;
 
 use std::io::Write;
 use std::process::ExitCode;

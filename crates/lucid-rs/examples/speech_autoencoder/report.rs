@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use lucid::Module;
 
-use crate::audio::{self, Clip};
+use crate::audio::{Clip, SAMPLE_RATE};
 use crate::error::Result;
-use crate::files;
-use crate::plot;
 use crate::train::{Losses, Training};
+use crate::{curves, files, spectrogram, wav};
 
 /// The folder that everything is written to. It need not exist before [`create`](Outputs::create).
 pub(crate) struct Outputs {
@@ -42,14 +41,18 @@ impl Outputs {
     ) -> Result<()> {
         let path = |name: &str| self.folder.join(name);
         training.model.save_state_dict(path("model.safetensors"))?;
-        files::replace_text(&path("config.json"), &training.config.to_json()?)?;
-        files::replace_text(&path("loss.csv"), &table(&training.log))?;
-        audio::write(&path("reconstruction.wav"), reconstruction)?;
-        plot::losses(&path("loss.png"), &training.log)?;
+        write_text(&path("config.json"), &training.config.to_json()?)?;
+        write_text(&path("loss.csv"), &table(&training.log))?;
+        wav::write(&path("reconstruction.wav"), SAMPLE_RATE, reconstruction)?;
+        curves::losses(&path("loss.png"), &training.log)?;
         let original = format!("Original: {}", held_out.name);
         let clips = [(original.as_str(), held_out.samples.as_slice()), ("Reconstruction", reconstruction)];
-        plot::side_by_side(&path("spectrograms.png"), clips)
+        spectrogram::side_by_side(&path("spectrograms.png"), SAMPLE_RATE, clips)
     }
+}
+
+fn write_text(path: &Path, text: &str) -> Result<()> {
+    files::replace(path, |temporary| Ok(std::fs::write(temporary, text)?))
 }
 
 fn table(log: &[Losses]) -> String {

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use lucid::Module;
-use rayon::ThreadPoolBuilder;
 
 use crate::args::Args;
 use crate::audio::{Clip, SAMPLE_RATE};
@@ -12,19 +11,14 @@ use crate::error::Result;
 use crate::metric::si_snr;
 use crate::report::Outputs;
 use crate::train::Training;
-use crate::{checkpoint, plot, progress};
+use crate::{checkpoint, progress, spectrogram, threads};
 
 /// Steps after which a run that is interrupted can be resumed.
 const CHECKPOINT_STEPS: u64 = 100;
 
 /// Everything, in a thread pool of the size asked for.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let num_threads = args.threads.map_or(0, usize::from);
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(num_threads)
-        .build()
-        .map_err(|error| format!("starting the threads: {error}"))?;
-    pool.install(|| train_and_report(args))
+    threads::pool(args.threads)?.install(|| train_and_report(args))
 }
 
 fn train_and_report(args: &Args) -> Result<()> {
@@ -37,12 +31,12 @@ fn train_and_report(args: &Args) -> Result<()> {
         Some(path) => Clip::open(path)?,
         None => Clip::read(&include_bytes!("arctic_a0009.wav")[..], "arctic_a0009")?,
     };
-    if held_out.samples.len() < plot::MIN_SAMPLES {
+    if held_out.samples.len() < spectrogram::MIN_SAMPLES {
         return Err(format!(
             "{} has {} samples: accepted are at least {}, one frame of a spectrogram",
             held_out.name,
             held_out.samples.len(),
-            plot::MIN_SAMPLES
+            spectrogram::MIN_SAMPLES
         )
         .into());
     }

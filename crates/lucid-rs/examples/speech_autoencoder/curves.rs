@@ -4,8 +4,8 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use super::{FONT, TEXT_SIZE, TITLE_SIZE, write};
 use crate::error::Result;
+use crate::plot::{FONT, TEXT_SIZE, TITLE_SIZE, write};
 use crate::train::Losses;
 
 /// Draws both losses over the steps, on a logarithmic scale.

@@ -30,8 +30,3 @@ fn try_replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<(
     File::open(&temporary)?.sync_all()?;
     Ok(temporary.persist(path).map_err(|error| error.error)?)
 }
-
-/// As [`replace`], for text.
-pub(crate) fn replace_text(path: &Path, text: &str) -> Result<()> {
-    replace(path, |temporary| Ok(std::fs::write(temporary, text)?))
-}

@@ -1,9 +1,6 @@
-//! Pictures of a run, as PNG files.
+//! A canvas that becomes a PNG file.
 //!
 //! The font comes with a crate, so nothing has to be installed.
-
-mod loss;
-mod spectrogram;
 
 use std::path::Path;
 
@@ -11,20 +8,17 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
 
-pub(crate) use loss::losses;
-pub(crate) use spectrogram::{MIN_SAMPLES, side_by_side};
-
 use crate::error::Result;
 use crate::files;
 
-const FONT: &str = "sans-serif";
-const TITLE_SIZE: u32 = 22;
-const TEXT_SIZE: u32 = 16;
+pub(crate) const FONT: &str = "sans-serif";
+pub(crate) const TITLE_SIZE: u32 = 22;
+pub(crate) const TEXT_SIZE: u32 = 16;
 
-type Canvas<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
+pub(crate) type Canvas<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 
 /// Writes what `draw` draws on a white canvas of `width` times `height` pixels.
-fn write(
+pub(crate) fn write(
     path: &Path,
     (width, height): (u32, u32),
     draw: impl FnOnce(&Canvas<'_>) -> Result<()>,

@@ -6,10 +6,9 @@ use std::path::Path;
 use lucid::{Tensor, no_grad};
 use plotters::prelude::*;
 
-use super::{Canvas, FONT, TEXT_SIZE, TITLE_SIZE, write};
-use crate::audio::SAMPLE_RATE;
 use crate::error::Result;
-use crate::spectral::{Resolution, Stft};
+use crate::plot::{Canvas, FONT, TEXT_SIZE, TITLE_SIZE, write};
+use crate::stft::{Resolution, Stft};
 
 const RESOLUTION: Resolution = Resolution { window: 512, hop: 64 };
 /// Samples of the shortest clip that can be drawn.
@@ -24,10 +23,11 @@ struct Spectrogram {
     /// `[bins, frames]`, in dB.
     levels: Tensor<f32>,
     seconds: f32,
+    sample_rate: u32,
 }
 
 /// Draws the spectrograms of `clips`, each with its title, relative to the first. Each has at least [`MIN_SAMPLES`].
-pub(crate) fn side_by_side(path: &Path, clips: [(&str, &[f32]); 2]) -> Result<()> {
+pub(crate) fn side_by_side(path: &Path, sample_rate: u32, clips: [(&str, &[f32]); 2]) -> Result<()> {
     let stft = Stft::new(RESOLUTION)?;
     let mut loudest = None;
     let mut panels = Vec::new();
@@ -36,8 +36,8 @@ pub(crate) fn side_by_side(path: &Path, clips: [(&str, &[f32]); 2]) -> Result<()
         let power = no_grad(|| stft.power(&x.into()))?.value().squeeze(0)?;
         let &mut loudest = loudest.get_or_insert(power.max(&[0, 1], false)?.item()?);
         let levels = power.map(|power| 10.0 * (power / loudest).max(1e-12).log10());
-        let seconds = samples.len() as f32 / SAMPLE_RATE as f32;
-        panels.push(Spectrogram { title: title.to_string(), levels, seconds });
+        let seconds = samples.len() as f32 / sample_rate as f32;
+        panels.push(Spectrogram { title: title.to_string(), levels, seconds, sample_rate });
     }
     write(path, (1400, 520), |canvas| {
         let (left, bar) = canvas.split_horizontally(1400 - COLOUR_BAR_WIDTH);
@@ -50,7 +50,7 @@ pub(crate) fn side_by_side(path: &Path, clips: [(&str, &[f32]); 2]) -> Result<()
 
 impl Spectrogram {
     fn draw(&self, area: &Canvas<'_>) -> Result<()> {
-        let kilohertz = SAMPLE_RATE as f32 / 2000.0;
+        let kilohertz = self.sample_rate as f32 / 2000.0;
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, (FONT, TITLE_SIZE))
             .margin(12)
