@@ -150,6 +150,6 @@ fn interleave_from<T: Element>(
         for (row, start) in rows.chunks_mut(BLOCK).zip(starts) {
             row[..len].copy_from_slice(&values[start + block * BLOCK..][..len]);
         }
-        interleave(isa, &rows, BLOCK, num_rows, len, to);
+        interleave(isa, rows, BLOCK, num_rows, len, to);
     }
 }
