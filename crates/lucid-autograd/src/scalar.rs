@@ -1,4 +1,12 @@
 //! The activations of one number: what the operations on the tape apply to every element, for use below it.
+//!
+//! ```
+//! use lucid_autograd::{Var, scalar};
+//!
+//! let x = Var::constant(lucid_tensor::tensor!([0.3]));
+//! assert_eq!(x.silu().item()?, scalar::silu(0.3));
+//! # Ok::<(), lucid_autograd::Error>(())
+//! ```
 
 use crate::element::{Element, number};
 

@@ -29,20 +29,29 @@ fn filled(shape: &[usize]) -> ArrayD<f32> {
 fn takes_memory_once<const N: usize>(layer: &Layer<N>, workspace: &mut Workspace<f32, N>) {
     let Layer { options, x, w, algorithms } = layer;
     let mut longer = x.clone();
-    *longer.last_mut().unwrap() += 3;
+    *longer.last_mut().expect("the sizes of the test are valid") += 3;
     for &algorithm in *algorithms {
         let mut runs = [x, &longer].map(|x| {
-            let plan = Plan::new(options.resolve(Shapes { x, w }).unwrap());
+            let plan = Plan::new(options.resolve(Shapes { x, w }).expect("the sizes of the test are valid"));
             let passes = [Pass::Forward, Pass::BackwardData].into_iter();
-            let plan = passes.fold(plan, |plan, pass| plan.with_algorithm(pass, algorithm).unwrap());
+            let plan = passes.fold(plan, |plan, pass| {
+                plan.with_algorithm(pass, algorithm).expect("the sizes of the test are valid")
+            });
             let (x, w) = (filled(x), filled(w));
-            let y = plan.convolve(x.view(), w.view(), None).unwrap();
-            (plan, plan.prepare(w.view()).unwrap(), x, ArrayD::zeros(y.raw_dim()), y)
+            let y = plan.convolve(x.view(), w.view(), None).expect("the sizes of the test are valid");
+            (
+                plan,
+                plan.prepare(w.view()).expect("the sizes of the test are valid"),
+                x,
+                ArrayD::zeros(y.raw_dim()),
+                y,
+            )
         });
         for round in 0..3 {
             for (plan, w, x, y, expected) in &mut runs {
                 let run = || {
-                    plan.convolve_prepared_into(x.view(), w, None, y.view_mut(), workspace).unwrap();
+                    plan.convolve_prepared_into(x.view(), w, None, y.view_mut(), workspace)
+                        .expect("the sizes of the test are valid");
                 };
                 let count = measure(run).count_total;
                 assert_eq!(y, expected, "{algorithm} {options:?}");
@@ -56,7 +65,11 @@ fn takes_memory_once<const N: usize>(layer: &Layer<N>, workspace: &mut Workspace
 
 /// On one thread: several have work handed to them in boxes.
 fn on_one_thread(run: impl FnOnce() + Send) {
-    rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(run);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .expect("the sizes of the test are valid")
+        .install(run);
 }
 
 fn layer<const N: usize>(

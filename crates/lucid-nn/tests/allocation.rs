@@ -9,14 +9,32 @@ use ndarray::Array2;
 fn decoder() -> Sequential {
     let block = |kernel: usize, dilation: usize| {
         let conv = Conv1d::builder(16, 16, kernel).dilation(dilation).padding((kernel - 1) * dilation / 2);
-        Sum::residual(Sequential::new().with(LeakyRelu { slope: 0.1 }).with(conv.build().unwrap()))
+        Sum::residual(
+            Sequential::new()
+                .with(LeakyRelu { slope: 0.1 })
+                .with(conv.build().expect("the sizes of the test are valid")),
+        )
     };
     Sequential::new()
-        .with(Conv1d::builder(8, 32, 7).padding(3).build().unwrap())
-        .with(ConvTranspose1d::builder(32, 16, 16).stride(8).padding(4).build().unwrap())
+        .with(Conv1d::builder(8, 32, 7).padding(3).build().expect("the sizes of the test are valid"))
+        .with(
+            ConvTranspose1d::builder(32, 16, 16)
+                .stride(8)
+                .padding(4)
+                .build()
+                .expect("the sizes of the test are valid"),
+        )
         .with(Sum::new().with(block(3, 1)).with(block(7, 5)).mean())
-        .with(Conv1d::builder(16, 16, 5).stride(3).padding(1).build().unwrap())
-        .with(Conv1d::builder(16, 16, 4).groups(16).padding([(3, 0)]).build().unwrap())
+        .with(
+            Conv1d::builder(16, 16, 5).stride(3).padding(1).build().expect("the sizes of the test are valid"),
+        )
+        .with(
+            Conv1d::builder(16, 16, 4)
+                .groups(16)
+                .padding([(3, 0)])
+                .build()
+                .expect("the sizes of the test are valid"),
+        )
         .with(Tanh)
 }
 

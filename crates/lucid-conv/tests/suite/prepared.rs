@@ -14,7 +14,11 @@ fn signal(len: usize) -> Array3<f32> {
 }
 
 fn plan(options: &Options<1>, len: usize) -> Plan<1> {
-    Plan::new(options.resolve(Shapes { x: &[1, CHANNELS, len], w: weight().shape() }).unwrap())
+    Plan::new(
+        options
+            .resolve(Shapes { x: &[1, CHANNELS, len], w: weight().shape() })
+            .expect("the sizes of the test are valid"),
+    )
 }
 
 /// Short signals count phases from another position than long ones do: a weight prepared for either serves both.

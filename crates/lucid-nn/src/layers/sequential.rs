@@ -92,9 +92,8 @@ impl<T: Element> Forward<T> for Sequential<T> {
 
 /// The stages of numbered layers.
 pub(super) fn stages<T: Element>(layers: &[Box<dyn Forward<T>>]) -> Result<Vec<Box<dyn Stage<T>>>> {
-    let stage =
-        |(index, layer): (usize, &Box<dyn Forward<T>>)| layer.stage().map_err(|error| in_layer(index, error));
-    layers.iter().enumerate().map(stage).collect()
+    let with_place = |(index, layer): (usize, Result<_>)| layer.map_err(|error| in_layer(index, error));
+    layers.iter().map(|layer| layer.stage()).enumerate().map(with_place).collect()
 }
 
 /// An error with the place of the layer that it is from.

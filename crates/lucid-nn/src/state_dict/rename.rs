@@ -16,7 +16,7 @@ impl<T: Element> StateDict<T> {
     /// ```
     /// use lucid_nn::{Linear, Module, StateDict, Strictness, Tensor};
     ///
-    /// let mut checkpoint = StateDict::new();
+    /// let mut checkpoint = StateDict::<f32>::new();
     /// checkpoint.insert("generator.module.weight", Tensor::zeros([2, 3])?);
     /// checkpoint.insert("discriminator.module.weight", Tensor::zeros([1, 2])?);
     /// let state = checkpoint.renamed(|name| Some(name.strip_prefix("generator.module.")?.to_string()))?;

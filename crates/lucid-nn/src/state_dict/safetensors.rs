@@ -47,7 +47,7 @@ impl<T: Element> StateDict<T> {
     ///
     /// let state: StateDict = [("x".to_string(), tensor!([0.1, 2.0]))].into_iter().collect();
     /// let same = StateDict::<f32>::from_bytes(&state.to_bytes_as(Dtype::Bf16)?)?;
-    /// assert_eq!(same.get("x"), Some(&tensor!([0.10009766, 2.0])));
+    /// assert_eq!(same.get("x"), Some(&tensor!([0.100097656, 2.0])));
     /// # Ok::<(), lucid_nn::Error>(())
     /// ```
     ///

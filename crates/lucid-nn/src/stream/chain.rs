@@ -8,6 +8,29 @@ use super::{Rate, Rows, Stage};
 use crate::error::{Error, Result};
 
 /// Stages in order; none of them pass everything on.
+///
+/// ```
+/// use lucid_nn::stream::{Chain, Stage};
+/// use lucid_nn::{Conv1d, Forward, Module, Relu, Result, Var};
+///
+/// #[derive(Module)]
+/// struct Block {
+///     conv: Conv1d,
+/// }
+///
+/// impl Forward for Block {
+///     fn forward(&self, x: &Var<f32>) -> Result<Var<f32>> {
+///         Ok(self.conv.forward(x)?.relu())
+///     }
+///     fn stage(&self) -> Result<Box<dyn Stage<f32>>> {
+///         Ok(Box::new(Chain::new(vec![self.conv.stage()?, Relu.stage()?])?))
+///     }
+/// }
+///
+/// let block = Block { conv: Conv1d::builder(2, 2, 3).padding([(2, 0)]).build()? };
+/// assert_eq!(block.stream()?.latency(), 0);
+/// # Ok::<(), lucid_nn::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Chain<T: Element> {
     stages: Vec<Box<dyn Stage<T>>>,
@@ -18,6 +41,8 @@ pub struct Chain<T: Element> {
 }
 
 impl<T: Element> Chain<T> {
+    /// Stages in order.
+    ///
     /// # Errors
     /// [`Error::NotStreamable`] where the channels of neighbours do not fit, or the rates' product overflows.
     pub fn new(stages: Vec<Box<dyn Stage<T>>>) -> Result<Self> {

@@ -3,6 +3,7 @@
 use lucid_autograd::Element;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
+use super::expect_channels;
 use crate::error::{Error, Result};
 
 /// A matrix of channels by samples whose number of samples changes; its memory grows and never shrinks.
@@ -64,12 +65,13 @@ impl<T: Element> Rows<T> {
     /// Drops the first samples and appends others; `spare` is another buffer to do it in.
     ///
     /// # Errors
-    /// When there is no memory for them.
+    /// When there is no memory for them, or they are of other channels than those that stay.
     pub(super) fn shift(&mut self, drop: usize, x: &ArrayView2<'_, T>, spare: &mut Self) -> Result<()> {
         let kept = self.len.saturating_sub(drop);
         let dropped_of_x = drop.saturating_sub(self.len).min(x.ncols());
         let mut to = spare.resize(x.nrows(), kept + x.ncols() - dropped_of_x)?;
         if kept > 0 {
+            expect_channels(x, self.channels)?;
             to.slice_mut(s![.., ..kept]).assign(&self.view().slice(s![.., drop..]));
         }
         to.slice_mut(s![.., kept..]).assign(&x.slice(s![.., dropped_of_x..]));

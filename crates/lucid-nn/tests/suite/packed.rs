@@ -7,19 +7,26 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 fn conv(seed: u64) -> Conv1d {
-    Conv1d::builder(16, 16, 5).padding(2).build_with(&mut ChaCha8Rng::seed_from_u64(seed)).unwrap()
+    Conv1d::builder(16, 16, 5)
+        .padding(2)
+        .build_with(&mut ChaCha8Rng::seed_from_u64(seed))
+        .expect("the sizes of the test are valid")
 }
 
 fn input(len: usize) -> Var<f32> {
-    Var::constant(Tensor::uniform(&[1, 16, len], -1.0, 1.0, &mut ChaCha8Rng::seed_from_u64(9)).unwrap())
+    Var::constant(
+        Tensor::uniform([1, 16, len], -1.0, 1.0, &mut ChaCha8Rng::seed_from_u64(9))
+            .expect("the sizes of the test are valid"),
+    )
 }
 
 /// The bits of a recorded run, which packs nothing, twice where nothing is recorded, and what they are.
 fn agrees(module: &impl Forward, len: usize) -> Tensor<f32> {
     let x = input(len);
     // The first run may pack, the second one may use it; the recorded one comes last, as it forgets.
-    let packed = [(); 2].map(|()| no_grad(|| module.forward(&x).unwrap().value()));
-    let recorded = module.forward(&x).unwrap();
+    let packed =
+        [(); 2].map(|()| no_grad(|| module.forward(&x).expect("the sizes of the test are valid").value()));
+    let recorded = module.forward(&x).expect("the sizes of the test are valid");
     assert!(recorded.requires_grad());
     for packed in packed {
         assert_eq!(packed, recorded.value());
@@ -30,13 +37,13 @@ fn agrees(module: &impl Forward, len: usize) -> Tensor<f32> {
 /// Runs without recording only, so that what is packed stays from before a change to after it.
 fn changes(module: &impl Forward, change: impl FnOnce()) {
     let x = input(80);
-    let run = || no_grad(|| module.forward(&x).unwrap().value());
+    let run = || no_grad(|| module.forward(&x).expect("the sizes of the test are valid").value());
     let before = run();
     assert_eq!(run(), before);
     change();
     let after = run();
     assert_ne!(after, before);
-    assert_eq!(after, module.forward(&x).unwrap().value());
+    assert_eq!(after, module.forward(&x).expect("the sizes of the test are valid").value());
 }
 
 #[test]

@@ -148,18 +148,18 @@ fn streamed(stream: &mut Stream<f64>, x: &Array2<f64>, ends: &[usize]) -> Result
     outputs.push(stream.flush()?.to_owned());
     let views: Vec<ArrayView2<'_, f64>> =
         outputs.iter().map(|y| y.view()).filter(|y| y.ncols() > 0).collect();
-    let channels = outputs.last().unwrap().nrows();
+    let channels = outputs.last().expect("the sizes of the test are valid").nrows();
     Ok(if views.is_empty() {
         Array2::zeros((channels, 0))
     } else {
-        ndarray::concatenate(ndarray::Axis(1), &views).unwrap()
+        ndarray::concatenate(ndarray::Axis(1), &views).expect("the sizes of the test are valid")
     })
 }
 
 /// All samples at once.
 fn at_once(model: &Sequential<f64>, x: &Array2<f64>) -> Result<Array2<f64>> {
     let y = model.forward(&Var::constant(x.clone().into_dyn().into()))?.value();
-    Ok(y.into_array().into_dimensionality().unwrap())
+    Ok(y.into_array().into_dimensionality().expect("the sizes of the test are valid"))
 }
 
 /// Where the one-shot plan sums in another order than a stream, the two differ by rounding: of so many products and sums
