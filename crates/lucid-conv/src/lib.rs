@@ -23,5 +23,7 @@ pub use lucid_kernels::{Element, Isa};
 pub use options::{Channels, Kind, Options};
 pub use plan::{Accuracy, Algorithm, Pass, Plan, Recipe};
 pub use prepared::PreparedWeight;
+#[doc(hidden)]
+pub use run::compiled_once;
 pub use run::{Gradients, convolve};
 pub use workspace::Workspace;

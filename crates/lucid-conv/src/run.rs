@@ -162,29 +162,8 @@ impl<const N: usize> Plan<N> {
         let g = self.geometry();
         let x = standard(Side::Fine.name(), fine, g.sizes(Side::Fine))?;
         let y = standard(Side::Coarse.name(), coarse, g.sizes(Side::Coarse))?;
-        let (x, y) = (&*x, &*y);
         let mut dw = zeros("the gradient of the weight", &g.weight_shape())?;
-        let recipe = exact_recipe(g, Pass::BackwardWeight, self.recipe(Pass::BackwardWeight), y);
-        match recipe.algorithm {
-            Algorithm::Im2col | Algorithm::Col2im => {
-                columns::backward_weight(g, &recipe, x, y, elements_mut(&mut dw))
-            }
-            Algorithm::Minimal => unreachable!("Plan::with_algorithm refuses it for this pass"),
-            Algorithm::Polyphase => {
-                let sides = Sides { fine: x, coarse: y };
-                if !polyphase::weight_gradient(g, recipe.isa, sides, elements_mut(&mut dw)) {
-                    direct::backward_weight(g, &Recipe::direct(g), x, y, elements_mut(&mut dw));
-                }
-            }
-            Algorithm::Depthwise => {
-                depthwise::backward_weight(g, recipe.isa, x, y, elements_mut(&mut dw));
-                // A term that does not exist may have made a NaN of an infinity: then they are summed one by one.
-                if !all_finite(recipe.isa, elements_mut(&mut dw)) {
-                    direct::backward_weight(g, &Recipe::direct(g), x, y, elements_mut(&mut dw));
-                }
-            }
-            Algorithm::Direct => direct::backward_weight(g, &recipe, x, y, elements_mut(&mut dw)),
-        }
+        run_weight_gradient(g, self.recipe(Pass::BackwardWeight), &x, &y, elements_mut(&mut dw));
         Ok(dw)
     }
 
@@ -239,6 +218,35 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
             depthwise::pass(g, form, isa, operands, result, &workspace.filter_scratch);
         }
         Algorithm::Direct => direct::pass(g, pass, &recipe, operands, result),
+    }
+}
+
+/// `dw = ` the gradient of the weight, of both grids.
+fn run_weight_gradient<T: Element, const N: usize>(
+    g: &Geometry<N>,
+    recipe: &Recipe<N>,
+    fine: &[T],
+    coarse: &[T],
+    dw: &mut [T],
+) {
+    let (x, y) = (fine, coarse);
+    let recipe = exact_recipe(g, Pass::BackwardWeight, recipe, y);
+    match recipe.algorithm {
+        Algorithm::Im2col | Algorithm::Col2im => columns::backward_weight(g, &recipe, x, y, dw),
+        Algorithm::Minimal => unreachable!("Plan::with_algorithm refuses it for this pass"),
+        Algorithm::Polyphase => {
+            if !polyphase::weight_gradient(g, recipe.isa, Sides { fine, coarse }, dw) {
+                direct::backward_weight(g, &Recipe::direct(g), x, y, dw);
+            }
+        }
+        Algorithm::Depthwise => {
+            depthwise::backward_weight(g, recipe.isa, x, y, dw);
+            // A term that does not exist may have made a NaN of an infinity: then they are summed one by one.
+            if !all_finite(recipe.isa, dw) {
+                direct::backward_weight(g, &Recipe::direct(g), x, y, dw);
+            }
+        }
+        Algorithm::Direct => direct::backward_weight(g, &recipe, x, y, dw),
     }
 }
 
@@ -322,4 +330,20 @@ pub(crate) fn bias<T: Element>(
 
 pub(crate) fn elements_mut<T>(array: &mut ArrayD<T>) -> &mut [T] {
     array.as_slice_mut().expect("freshly made in row-major order")
+}
+
+/// Compiles the passes of every element type and rank with this crate: where the optimisation level lets crates share what
+/// is generic, as it does in tests, those that depend on this one link them instead of compiling them again.
+#[doc(hidden)]
+pub fn compiled_once() {
+    fn of<T: Element, const N: usize>() {
+        let passes: fn(&Geometry<N>, Pass, &Recipe<N>, &Operands<'_, T>, &mut [T], &mut Workspace<T, N>) =
+            run_pass;
+        let gradient: fn(&Geometry<N>, &Recipe<N>, &[T], &[T], &mut [T]) = run_weight_gradient;
+        std::hint::black_box((passes, gradient));
+    }
+    fn of_ranks<T: Element>() {
+        (of::<T, 1>(), of::<T, 2>(), of::<T, 3>());
+    }
+    (of_ranks::<f32>(), of_ranks::<f64>());
 }
