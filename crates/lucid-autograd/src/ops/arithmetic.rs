@@ -183,4 +183,15 @@ impl<T: Element> Var<T> {
     pub fn affine(&self, scale: T, offset: T) -> Self {
         record(self.value().map(|x| scale * x + offset), &[self], || Box::new(Affine { scale }))
     }
+
+    /// As [`affine`](Self::affine), over the variable's own storage where that is possible.
+    pub(super) fn into_affine(self, scale: T, offset: T) -> Self {
+        match self.into_storage(None) {
+            Ok(mut x) => {
+                x.map_inplace(|x| scale * x + offset);
+                Var::constant(x)
+            }
+            Err(x) => x.affine(scale, offset),
+        }
+    }
 }

@@ -60,13 +60,7 @@ macro_rules! operator {
             type Output = Var<T>;
             fn $method(self, $number: T) -> Var<T> {
                 let (scale, offset) = $scale_and_offset;
-                match self.into_storage(None) {
-                    Ok(mut x) => {
-                        x.map_inplace(|x| scale * x + offset);
-                        Var::constant(x)
-                    }
-                    Err(x) => x.affine(scale, offset),
-                }
+                self.into_affine(scale, offset)
             }
         }
     };

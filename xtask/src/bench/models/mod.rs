@@ -138,15 +138,10 @@ fn row(name: &str, loaded: &Loaded, pool: &ThreadPool, peer: &mut Peer, budget: 
 
 /// The largest difference of two lists; none if they have different lengths or one holds a NaN.
 fn difference(a: &[f32], b: &[f32]) -> Option<f32> {
-    let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());
-    let largest =
-        differences.fold(
-            0.0,
-            |largest: f32, difference| {
-                if difference.is_nan() { difference } else { largest.max(difference) }
-            },
-        );
-    (a.len() == b.len() && !largest.is_nan()).then_some(largest)
+    let differences: Vec<f32> = a.iter().zip(b).map(|(a, b)| (a - b).abs()).collect();
+    // `f32::max` passes over a NaN.
+    let is_comparable = a.len() == b.len() && !differences.iter().any(|difference| difference.is_nan());
+    is_comparable.then(|| differences.into_iter().fold(0.0, f32::max))
 }
 
 /// Runs a script of an example, named from the workspace's folder, with its output where this one's goes.
