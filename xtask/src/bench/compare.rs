@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lucid_conv::Plan;
+use lucid_conv::{Algorithm, Plan};
+use lucid_kernels::copy_bandwidth;
 use rayon::ThreadPool;
 
 use super::agreement::SumLengths;
@@ -149,14 +150,21 @@ impl Comparison<'_> {
             .into_iter()
             .map(|pass| plan.recipe(pass).algorithm.to_string())
             .collect();
+        let algorithm = algorithms.join("+");
+        let copy_ms = (algorithm == Algorithm::Depthwise.to_string()).then(|| {
+            let len = |shape: Vec<usize>| shape.into_iter().product::<usize>();
+            let bytes = (len(geometry.x_shape()) + len(geometry.y_shape())) * size_of::<f32>();
+            bytes as f64 / copy_bandwidth(bytes) * 1e3
+        });
         Ok(Row {
             layer: self.layer.name.clone(),
             op: self.layer.op.to_string(),
             pass: self.timed,
             threads: self.pool.current_num_threads(),
             multiplications: geometry.multiplications() * self.timed.num_products(),
-            algorithm: algorithms.join("+"),
+            algorithm,
             lucid: timings[0].into(),
+            copy_ms,
             peers: outcomes,
         })
     }

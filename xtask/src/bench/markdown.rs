@@ -53,7 +53,8 @@ fn page_text(record: &Record, record_link: &str, plots: &[String]) -> String {
          Every library computes the same numbers, a sample of each in turn, in milliseconds per call: the least, which is \
          what the code takes. A call allocates its results. The ratio is the least time of the fastest other library over \
          lucid's: above 1 lucid is faster. `-` stands for what a library doesn't offer, `failed` for what it should \
-         and `DIFFERS` for other numbers than lucid's, neither of which counts.\n",
+         and `DIFFERS` for other numbers than lucid's, neither of which counts. Where channels do not mix, the peak's place has \
+         how long one core takes to copy as many bytes as input and output have, over lucid's time.\n",
         peaks.join(", "),
         peers.join(", ")
     );
@@ -100,7 +101,11 @@ fn section(page: &mut String, record: &Record, summary: &Summary<'_>, plot: &str
         let peers: Vec<_> = names.iter().map(short).collect();
         let ratio =
             row.fastest().map_or_else(|| "-".to_owned(), |(name, ratio)| format!("{ratio:.2} {name}"));
-        let share = peak.map_or_else(String::new, |peak| format!("{:.0}%", share(row, peak)));
+        let share = match (row.copy_ms, peak) {
+            (Some(copy_ms), _) => format!("{:.0}% of a copy", copy_ms / row.lucid.ms_min * 100.0),
+            (None, Some(peak)) => format!("{:.0}%", share(row, peak)),
+            (None, None) => String::new(),
+        };
         let lucid = format!("{:.4}", row.lucid.ms_min);
         let cells = [&row.layer, &row.algorithm, &share, &lucid].into_iter().chain(&peers).chain([&ratio]);
         line(page, &cells.map(String::as_str).collect::<Vec<_>>());
@@ -177,8 +182,8 @@ mod tests {
         for said in [
             "| forward | 1 | 2 | 1.00 | 1 | second 0.50 |",
             "| layer | algorithm | peak | lucid | burn | torch | ratio |",
-            // 2e6 operations in a millisecond are 2 GFLOP/s.
-            "| first | polyphase | 2% | 1.0000 | 3.0000 | 2.0000 | 2.00 torch |",
+            "| first | polyphase | 25% of a copy | 1.0000 | 3.0000 | 2.0000 | 2.00 torch |",
+            // 2e6 operations in four milliseconds are 0.5 GFLOP/s of 100.
             "| second | polyphase | 0% | 4.0000 | - | 2.0000 | 0.50 torch |",
             "| ratio, geometric mean |  |  |  | 3.00 | 1.00 | 1.00 |",
             "- forward on 1 thread(s): burn does not offer second: `no groups`",

@@ -58,6 +58,9 @@ pub(super) struct Row {
     /// Of y, or of y, dx and dw with a plus between.
     pub(super) algorithm: String,
     pub(super) lucid: Times,
+    /// Milliseconds in which a core copies as many bytes as the input and the output have, for channels that do not mix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) copy_ms: Option<f64>,
     pub(super) peers: BTreeMap<String, Outcome>,
 }
 
@@ -197,6 +200,7 @@ pub(super) mod tests {
             multiplications: 1e6,
             algorithm: "polyphase".into(),
             lucid: Times { ms_min: lucid, ms_median: lucid * 1.5 },
+            copy_ms: None,
             peers: peers.iter().map(|(name, outcome)| (String::from(*name), outcome.clone())).collect(),
         }
     }
@@ -216,7 +220,10 @@ pub(super) mod tests {
             peaks: vec![Peak { threads: 1, gflops: 100.0 }],
             peers: BTreeMap::from([("burn".into(), "0.1".into()), ("torch".into(), "2.0".into())]),
             rows: vec![
-                row("first", 1.0, &[("burn", took(3.0)), ("torch", took(2.0))]),
+                Row {
+                    copy_ms: Some(0.25),
+                    ..row("first", 1.0, &[("burn", took(3.0)), ("torch", took(2.0))])
+                },
                 row("second", 4.0, &[("burn", none), ("torch", took(2.0))]),
             ],
             models: None,

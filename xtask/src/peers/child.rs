@@ -6,7 +6,10 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use super::client::Transport;
 use super::{Library, installed, sources};
@@ -17,6 +20,8 @@ const NUM_THREADS: [&str; 5] =
     ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RTEN_NUM_THREADS"];
 /// Threads of OpenMP sleep at once when they have nothing to do.
 const NO_SPINNING: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "PASSIVE"), ("KMP_BLOCKTIME", "0")];
+/// How long an answer may take: the slowest library prepares the largest layer in some seconds.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Lines of standard error that are shown of a program that ended.
 const SHOWN_LINES: usize = 5;
 
@@ -24,7 +29,9 @@ pub(super) struct Child {
     process: std::process::Child,
     /// Closing it is how the program is told to end.
     requests: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    /// Its lines, as a thread of their own reads them: reading a pipe can't be given up.
+    answers: Receiver<String>,
+    patience: Duration,
     errors: File,
 }
 
@@ -66,7 +73,16 @@ impl Child {
             .map_err(|error| format!("{:?}: {error}", command.get_program()))?;
         let requests = process.stdin.take();
         let answers = process.stdout.take().ok_or("it has no standard output")?;
-        Ok(Child { process, requests, answers: BufReader::new(answers), errors })
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let lines = BufReader::new(answers).lines().map_while(Result::ok);
+            for line in lines {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Child { process, requests, answers: lines, patience: PATIENCE, errors })
     }
 
     /// Why there was no answer.
@@ -86,11 +102,18 @@ impl Child {
 impl Transport for Child {
     fn exchange(&mut self, line: &str) -> Result<String, String> {
         let sent = self.requests.as_mut().map(|requests| writeln!(requests, "{line}"));
-        let mut answer = String::new();
-        if matches!(sent, Some(Ok(()))) && self.answers.read_line(&mut answer).is_ok_and(|len| len > 0) {
-            Ok(answer)
-        } else {
-            Err(self.end())
+        if !matches!(sent, Some(Ok(()))) {
+            return Err(self.end());
+        }
+        match self.answers.recv_timeout(self.patience) {
+            Ok(answer) => Ok(answer),
+            Err(RecvTimeoutError::Disconnected) => Err(self.end()),
+            Err(RecvTimeoutError::Timeout) => {
+                // What is ended can't be asked again.
+                let _ = self.process.kill();
+                let end = self.end();
+                Err(format!("there was no answer in {:?}; {end}", self.patience))
+            }
         }
     }
 }
@@ -118,10 +141,19 @@ mod tests {
     #[test]
     fn lines_go_through_a_process_and_its_end_is_told_with_its_words() {
         let mut echo = Child::spawn(&mut Command::new("cat"), 1).unwrap();
-        assert_eq!(echo.exchange("{}").unwrap(), "{}\n");
+        assert_eq!(echo.exchange("{}").unwrap(), "{}");
         let mut broken =
             Child::spawn(Command::new("sh").args(["-c", "echo no torch >&2; exit 3"]), 1).unwrap();
         let error = broken.exchange("{}").unwrap_err();
         assert!(error.contains("no torch") && error.contains('3'), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_peer_that_hangs_is_ended() {
+        let mut hanging = Child::spawn(Command::new("sleep").arg("1000"), 1).unwrap();
+        hanging.patience = Duration::from_millis(20);
+        let error = hanging.exchange("{}").unwrap_err();
+        assert!(error.contains("no answer in 20ms"), "{error}");
     }
 }
