@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use lucid_kernels::{Element, all_finite};
-use ndarray::{Array1, ArrayD, ArrayView, ArrayView1, Axis, Dimension, IxDyn};
+use lucid_kernels::{Element, all_finite, sum};
+use ndarray::{Array1, ArrayD, ArrayView, ArrayView1, Dimension, IxDyn};
 
 use crate::error::{Error, Result};
 use crate::geometry::{Geometry, Shapes, Side};
@@ -167,14 +167,24 @@ impl<const N: usize> Plan<N> {
         Ok(dw)
     }
 
-    /// `db[c] = sum over n and positions of dy[n, c, ...]`.
+    /// `db[c] = sum over n and positions of dy[n, c, ...]`: the same bits however `dy` lies in memory.
     ///
     /// # Errors
     /// [`Error::Shape`] when `dy` has not the output's shape.
     pub fn backward_bias<T: Element, D: Dimension>(&self, dy: ArrayView<'_, T, D>) -> Result<Array1<T>> {
-        let dy = expect_shape("dy", dy, &self.geometry().y_shape())?;
-        let channel_axis = Axis(dy.ndim() - N - 1);
-        Ok(dy.axis_iter(channel_axis).map(|channel| channel.sum()).collect())
+        let g = self.geometry();
+        let side = g.output_pass().result();
+        let dy = standard("dy", dy, g.sizes(side))?;
+        let (channels, isa) = (g.channels_of(side), self.recipe(Pass::BackwardWeight).isa);
+        let len = match side {
+            Side::Fine => g.fine_len(),
+            Side::Coarse => g.coarse_len(),
+        };
+        let of_channel = |c: usize| {
+            let rows = (0..g.batch()).map(|n| &dy[(n * channels + c) * len..][..len]);
+            rows.fold(T::zero(), |total, row| total + sum(isa, row))
+        };
+        Ok((0..channels).map(of_channel).collect())
     }
 }
 

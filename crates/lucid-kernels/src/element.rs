@@ -23,6 +23,7 @@ pub trait Element:
     + sealed::Pairs
     + sealed::Filters
     + sealed::Finite
+    + sealed::Sum
     + 'static
 {
 }
@@ -47,6 +48,12 @@ pub(crate) mod sealed {
     pub trait Finite: Sized {
         /// Falls back to the baseline where this machine lacks `isa`.
         fn all_finite(isa: Isa, values: &[Self]) -> bool;
+    }
+
+    /// [`crate::sum()`], per element type.
+    pub trait Sum: Sized {
+        /// Falls back to the baseline where this machine lacks `isa`.
+        fn sum(isa: Isa, values: &[Self]) -> Self;
     }
 
     /// The blocks of [`crate::interleave`] and its inverse that are transposed in registers, per element type: both

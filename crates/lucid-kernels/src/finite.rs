@@ -7,7 +7,8 @@ use num_traits::{Float, Zero};
 
 use crate::element::{Element, sealed::Finite};
 use crate::isa::Isa;
-use crate::vector::{Lanes, Vector};
+use crate::slices::slice_kernel;
+use crate::vector::Vector;
 
 /// Elements between two looks at the sums: enough to make looking cheap, few enough to stop early.
 const CHUNK: usize = 4096;
@@ -58,48 +59,8 @@ unsafe fn finite<X: Vector<Element: Float>>(values: &[X::Element]) -> bool {
     are_zero && rest.iter().all(|value| value.is_finite())
 }
 
-/// The loop in what enables an instruction set, and the choice among them.
-macro_rules! impl_finite {
-    ($scalar:ty, $lanes:literal, $avx2:ident, $avx512:ident) => {
-        impl Finite for $scalar {
-            fn all_finite(isa: Isa, values: &[Self]) -> bool {
-                #[cfg(target_arch = "x86_64")]
-                {
-                    use crate::vector::x86::{$avx2, $avx512};
-
-                    /// # Safety
-                    /// The instruction set must be available.
-                    #[target_feature(enable = "avx2,fma")]
-                    unsafe fn avx2(values: &[$scalar]) -> bool {
-                        // SAFETY: enabled here.
-                        unsafe { finite::<$avx2>(values) }
-                    }
-
-                    /// # Safety
-                    /// The instruction set must be available.
-                    #[target_feature(enable = "avx512f")]
-                    unsafe fn avx512(values: &[$scalar]) -> bool {
-                        // SAFETY: enabled here.
-                        unsafe { finite::<$avx512>(values) }
-                    }
-
-                    match isa {
-                        // SAFETY: the guard has found the instruction set.
-                        Isa::Avx512 if isa.is_available() => return unsafe { avx512(values) },
-                        // SAFETY: the guard has found the instruction set.
-                        Isa::Avx2 if isa.is_available() => return unsafe { avx2(values) },
-                        _ => {}
-                    }
-                }
-                // SAFETY: the baseline is always there.
-                unsafe { finite::<Lanes<$scalar, $lanes>>(values) }
-            }
-        }
-    };
-}
-
-impl_finite!(f32, 4, Avx2F32, Avx512F32);
-impl_finite!(f64, 2, Avx2F64, Avx512F64);
+slice_kernel!(Finite::all_finite = finite(f32) -> bool: 4, Avx2F32, Avx512F32);
+slice_kernel!(Finite::all_finite = finite(f64) -> bool: 2, Avx2F64, Avx512F64);
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod adjoint;
+mod bias;
 mod depthwise;
 mod extremes;
 mod forms;
