@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::options::Kind;
 use crate::plan::{Algorithm, Plan, Recipe};
-use crate::polyphase::{self, Panels};
+use crate::polyphase::{self, Filtering, Panels};
 use crate::run::{Operands, bias, elements_mut, run_pass, standard, wrong_shape, zeros};
 use crate::workspace::Workspace;
 
@@ -23,6 +23,9 @@ pub struct PreparedWeight<T, const N: usize> {
     key: Key<N>,
     /// As it was given: for algorithms that read it so, and for inputs that are not finite.
     plain: Vec<T>,
+    /// Of the algorithm that it was prepared for, if that is a polyphase form.
+    filtering: Option<Filtering>,
+    /// Where they are finite.
     panels: Option<Panels<T>>,
 }
 
@@ -57,8 +60,7 @@ impl<T: Element, const N: usize> PreparedWeight<T, N> {
     pub fn suits(&self, plan: &Plan<N>) -> bool {
         let g = plan.geometry();
         let recipe = plan.recipe(g.output_pass());
-        let filtering = self.panels.as_ref().map(|panels| panels.filtering);
-        self.key == Key::new(g, recipe.isa) && filtering == recipe.algorithm.filtering()
+        self.key == Key::new(g, recipe.isa) && self.filtering == recipe.algorithm.filtering()
     }
 }
 
@@ -75,10 +77,13 @@ impl<const N: usize> Plan<N> {
         let filtering = recipe.algorithm.filtering();
         let panels = filtering.map(|filtering| polyphase::prepare(g, pass, filtering, recipe.isa, &plain));
         let panels = panels.filter(|panels| all_finite(recipe.isa, &panels.values));
-        Ok(PreparedWeight { key: Key::new(g, recipe.isa), plain: plain.into_owned(), panels })
+        Ok(PreparedWeight { key: Key::new(g, recipe.isa), plain: plain.into_owned(), filtering, panels })
     }
 
     /// As [`convolve`](Self::convolve), with a weight that was prepared.
+    ///
+    /// A packed weight is read by the algorithm and the instructions that it was packed for, whatever the plan's: for
+    /// [`Accuracy::Strict`](crate::Accuracy::Strict), prepare it by a strict plan, or ask [`PreparedWeight::suits`].
     ///
     /// ```
     /// use lucid_conv::{Options, Plan, Shapes};

@@ -48,3 +48,14 @@ fn a_weight_suits_plans_of_its_options_and_algorithm() {
     assert!(!prepared.suits(&of.with_algorithm(Pass::BackwardData, Algorithm::Minimal).unwrap()));
     assert!(!prepared.suits(&of.with_algorithm(Pass::BackwardData, Algorithm::Direct).unwrap()));
 }
+
+/// It is not packed then, but made for the plan all the same: a caller who keeps weights that suit need not prepare it again.
+#[test]
+fn a_weight_that_is_not_finite_suits_the_plan_that_prepared_it() {
+    let of = plan(&Options::conv_transpose().stride(2).padding(1), 100);
+    let mut w = weight();
+    *w.first_mut().unwrap() = f32::NAN;
+    let prepared: PreparedWeight<f32, 1> = of.prepare(w.view()).unwrap();
+    assert!(prepared.suits(&of));
+    assert!(!prepared.suits(&of.with_algorithm(Pass::BackwardData, Algorithm::Minimal).unwrap()));
+}
