@@ -82,8 +82,9 @@ impl<const N: usize> Plan<N> {
 
     /// As [`convolve`](Self::convolve), with a weight that was prepared.
     ///
-    /// A packed weight is read by the algorithm and the instructions that it was packed for, whatever the plan's: for
-    /// [`Accuracy::Strict`](crate::Accuracy::Strict), prepare it by a strict plan, or ask [`PreparedWeight::suits`].
+    /// A packed weight is read by the algorithm and the instructions that it was packed for, whatever the plan's; but one
+    /// that was packed for [`Algorithm::Minimal`] is read as it was given where the plan does without, as one of
+    /// [`Accuracy::Strict`](crate::Accuracy::Strict) does: see [`PreparedWeight::suits`].
     ///
     /// ```
     /// use lucid_conv::{Options, Plan, Shapes};
@@ -144,9 +145,12 @@ impl<const N: usize> Plan<N> {
         }
         let x = standard("x", x, g.sizes(pass.source()))?;
         let b = bias(b, g.channels_of(pass.result()))?;
-        let panels = w.panels.as_ref();
-        let operands = Operands { source: &x, weight: &w.plain, panels, bias: b.as_deref() };
         let mut recipe = *self.recipe(pass);
+        let panels = w
+            .panels
+            .as_ref()
+            .filter(|panels| panels.filtering == Filtering::Plain || recipe.algorithm == Algorithm::Minimal);
+        let operands = Operands { source: &x, weight: &w.plain, panels, bias: b.as_deref() };
         if let Some(panels) = panels {
             recipe = Recipe { algorithm: Algorithm::of(panels.filtering), isa: w.key.isa, ..recipe };
         }

@@ -4,12 +4,14 @@ use lucid_conv::{Options, Plan, Shapes};
 use lucid_kernels::{Element, Isa};
 use ndarray::{Array, Array1, Array4, Axis, s};
 
+const SMALL: &str = "small integers are numbers of either type";
+
 /// The definition, on small integers, whose sums are exact.
 fn sums_what_the_definition_says<T: Element>() {
     // 3 x 35 positions: whole blocks of some instruction sets, vectors and single values.
     let shape = (4, 5, 3, 35);
     let dy = Array::from_shape_fn(shape, |(n, c, i, j)| {
-        T::from((n * 31 + c * 17 + i * 7 + j * j) % 23).unwrap() - T::from(9).unwrap()
+        T::from((n * 31 + c * 17 + i * 7 + j * j) % 23).expect(SMALL) - T::from(9).expect(SMALL)
     });
     let expected: Array1<T> = dy.axis_iter(Axis(1)).map(|channel| channel.sum()).collect();
     let plan = Plan::new(
@@ -48,7 +50,7 @@ fn sums_what_the_definition_says<T: Element>() {
         let all = ones.broadcast((5, 3, 35)).expect("one becomes many");
         assert_eq!(
             single.backward_bias(all).expect("its shape"),
-            Array1::from_elem(5, T::from(105).unwrap())
+            Array1::from_elem(5, T::from(105).expect(SMALL))
         );
     }
 }

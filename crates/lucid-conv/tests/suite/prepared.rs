@@ -1,6 +1,6 @@
 //! Weights that are packed once, for inputs of any length.
 
-use lucid_conv::{Algorithm, Options, Pass, Plan, PreparedWeight, Shapes};
+use lucid_conv::{Accuracy, Algorithm, Options, Pass, Plan, PreparedWeight, Shapes};
 use ndarray::Array3;
 
 const CHANNELS: usize = 32;
@@ -58,4 +58,17 @@ fn a_weight_that_is_not_finite_suits_the_plan_that_prepared_it() {
     let prepared: PreparedWeight<f32, 1> = of.prepare(w.view()).unwrap();
     assert!(prepared.suits(&of));
     assert!(!prepared.suits(&of.with_algorithm(Pass::BackwardData, Algorithm::Minimal).unwrap()));
+}
+
+/// Minimal filtering is not what a strict plan asked for, whatever the weight was packed for.
+#[test]
+fn a_strict_plan_stays_strict() {
+    let options = Options::conv_transpose().stride(2).padding(1);
+    let minimal = plan(&options, 300).with_algorithm(Pass::BackwardData, Algorithm::Minimal).unwrap();
+    let prepared = minimal.prepare((weight() / 3.0).view()).unwrap();
+    let strict = plan(&options, 300).with_accuracy(Accuracy::Strict);
+    let x = signal(300) / 7.0;
+    let y = strict.convolve_prepared(x.view(), &prepared, None).unwrap();
+    assert_eq!(y, strict.convolve(x.view(), (weight() / 3.0).view(), None).unwrap());
+    assert_ne!(y, minimal.convolve_prepared(x.view(), &prepared, None).unwrap());
 }
