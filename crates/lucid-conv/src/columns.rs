@@ -13,29 +13,14 @@ use lucid_kernels::Element;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 
-use crate::geometry::{Geometry, Side};
-use crate::plan::{Pass, Recipe};
+use crate::geometry::Geometry;
+use crate::plan::Recipe;
 use crate::run::Operands;
 use crate::runs::{Block, for_each_run, gather, multi_indices, scatter_add};
 use crate::tasks::{run_all, threads_for};
 
 /// Multiplications above which threads share a pass.
 const SHARED: f64 = 500_000.0;
-
-/// A pass onto either grid.
-pub(crate) fn pass<T: Element, const N: usize>(
-    g: &Geometry<N>,
-    pass: Pass,
-    recipe: &Recipe<N>,
-    operands: &Operands<'_, T>,
-    result: &mut [T],
-) {
-    let &Operands { source, weight, bias, .. } = operands;
-    match pass.result() {
-        Side::Coarse => forward(g, recipe, source, weight, bias, result),
-        Side::Fine => backward_data(g, recipe, source, weight, bias, result),
-    }
-}
 
 /// Some coarse channels of one group and batch item, over a block of coarse positions.
 struct ForwardTask<'a, T, const N: usize> {
@@ -46,14 +31,13 @@ struct ForwardTask<'a, T, const N: usize> {
 }
 
 /// A task is a block of coarse positions for some coarse channels of one group and batch item.
-fn forward<T: Element, const N: usize>(
+pub(crate) fn forward<T: Element, const N: usize>(
     g: &Geometry<N>,
     recipe: &Recipe<N>,
-    x: &[T],
-    w: &[T],
-    bias: Option<&[T]>,
+    operands: &Operands<'_, T>,
     y: &mut [T],
 ) {
+    let &Operands { source: x, weight: w, bias, .. } = operands;
     let (coarse_g, fine_g, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
     let weight = matrix(w, g.coarse_channels, fine_g * taps);
     let mut tasks = Vec::new();
@@ -94,14 +78,13 @@ fn forward<T: Element, const N: usize>(
 
 /// A task is some fine channels of one group and batch item, over the whole signal: blocks of coarse positions write
 /// overlapping parts of the fine grid, so they follow one another.
-fn backward_data<T: Element, const N: usize>(
+pub(crate) fn backward_data<T: Element, const N: usize>(
     g: &Geometry<N>,
     recipe: &Recipe<N>,
-    y: &[T],
-    w: &[T],
-    bias: Option<&[T]>,
+    operands: &Operands<'_, T>,
     x: &mut [T],
 ) {
+    let &Operands { source: y, weight: w, bias, .. } = operands;
     let (coarse_g, fine_g, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
     let weight = matrix(w, g.coarse_channels, fine_g * taps);
     let groups = x.chunks_mut(fine_g * g.fine_len()).enumerate();

@@ -5,8 +5,8 @@
 
 use lucid_kernels::Element;
 
-use crate::geometry::{Geometry, Side};
-use crate::plan::{Pass, Recipe};
+use crate::geometry::Geometry;
+use crate::plan::Recipe;
 use crate::run::Operands;
 use crate::runs::{Block, dot, for_each_run, gather_add, multi_indices, scatter_add};
 use crate::tasks::{run_each, threads_for};
@@ -14,30 +14,14 @@ use crate::tasks::{run_each, threads_for};
 /// Multiplications above which threads share a pass.
 const SHARED: f64 = 50_000.0;
 
-/// A pass onto either grid.
-pub(crate) fn pass<T: Element, const N: usize>(
+/// `y[n, c, l] = b[c] + sum over (f, k) of w[c, f, k] x[n, f, fine(l, k)]`; a task is a plane of `y`.
+pub(crate) fn forward<T: Element, const N: usize>(
     g: &Geometry<N>,
-    pass: Pass,
     recipe: &Recipe<N>,
     operands: &Operands<'_, T>,
-    result: &mut [T],
-) {
-    let &Operands { source, weight, bias, .. } = operands;
-    match pass.result() {
-        Side::Coarse => forward(g, recipe, source, weight, bias, result),
-        Side::Fine => backward_data(g, recipe, source, weight, bias, result),
-    }
-}
-
-/// `y[n, c, l] = b[c] + sum over (f, k) of w[c, f, k] x[n, f, fine(l, k)]`; a task is a plane of `y`.
-fn forward<T: Element, const N: usize>(
-    g: &Geometry<N>,
-    recipe: &Recipe<N>,
-    x: &[T],
-    w: &[T],
-    bias: Option<&[T]>,
     y: &mut [T],
 ) {
+    let &Operands { source: x, weight: w, bias, .. } = operands;
     let (coarse_g, fine_g, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
     let stride = g.axes[N - 1].stride;
     let planes = y.chunks_mut(g.coarse_len()).enumerate();
@@ -59,14 +43,13 @@ fn forward<T: Element, const N: usize>(
 }
 
 /// `x[n, f, j] = b[f] + sum over (c, l, k) with j = fine(l, k) of w[c, f, k] y[n, c, l]`; a task is a plane of `x`.
-fn backward_data<T: Element, const N: usize>(
+pub(crate) fn backward_data<T: Element, const N: usize>(
     g: &Geometry<N>,
     recipe: &Recipe<N>,
-    y: &[T],
-    w: &[T],
-    bias: Option<&[T]>,
+    operands: &Operands<'_, T>,
     x: &mut [T],
 ) {
+    let &Operands { source: y, weight: w, bias, .. } = operands;
     let (coarse_g, fine_g, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
     let stride = g.axes[N - 1].stride;
     let planes = x.chunks_mut(g.fine_len()).enumerate();

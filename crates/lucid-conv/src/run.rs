@@ -197,6 +197,9 @@ pub(crate) struct Operands<'a, T> {
     pub(crate) bias: Option<&'a [T]>,
 }
 
+/// The sums of a pass onto one grid.
+type Sums<T, const N: usize> = fn(&Geometry<N>, &Recipe<N>, &Operands<'_, T>, &mut [T]);
+
 /// `result = bias + the pass of source and weight`, onto either grid.
 pub(crate) fn run_pass<T: Element, const N: usize>(
     g: &Geometry<N>,
@@ -210,8 +213,12 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
     let filtering = recipe.algorithm.filtering().unwrap_or(Filtering::Plain);
     let (isa, phases) = (recipe.isa, operands.panels.map(|panels| panels.is_trimmed));
     let key = Key { geometry: *g, pass, filtering, isa, phases };
+    let [columns, direct]: [Sums<T, N>; 2] = match pass.result() {
+        Side::Coarse => [columns::forward, direct::forward],
+        Side::Fine => [columns::backward_data, direct::backward_data],
+    };
     match recipe.algorithm {
-        Algorithm::Im2col | Algorithm::Col2im => columns::pass(g, pass, &recipe, operands, result),
+        Algorithm::Im2col | Algorithm::Col2im => columns(g, &recipe, operands, result),
         Algorithm::Polyphase | Algorithm::Minimal => {
             let form = || match phases {
                 Some(is_trimmed) => Form::with_phases(g, pass, filtering, is_trimmed),
@@ -220,14 +227,14 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
             let make = || polyphase::Schedule::new(g, form(), isa, phases.is_some());
             let schedule = workspace.schedules.get(key, make);
             if !polyphase::pass(g, schedule, operands, result, &workspace.scratch) {
-                direct::pass(g, pass, &Recipe::direct(g), operands, result);
+                direct(g, &Recipe::direct(g), operands, result);
             }
         }
         Algorithm::Depthwise => {
             let form = workspace.filters.get(key, || depthwise::Form::new(g, pass));
             depthwise::pass(g, form, isa, operands, result, &workspace.filter_scratch);
         }
-        Algorithm::Direct => direct::pass(g, pass, &recipe, operands, result),
+        Algorithm::Direct => direct(g, &recipe, operands, result),
     }
 }
 

@@ -75,3 +75,24 @@ impl<T: Element, const N: usize> Packed<T, N> {
         Ok(form)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(len: usize) -> Plan<1> {
+        let shapes = Shapes { x: &[1, 16, len], w: &[16, 16, 4] };
+        Plan::new(Options::conv_transpose().stride(2).resolve(shapes).expect("they fit"))
+    }
+
+    /// What is packed is the same one again, for other lengths too, until the weight is another.
+    #[test]
+    fn a_weight_is_packed_once() {
+        let (packed, weight) = (Packed::<f32, 1>::new(), Tensor::ones([16, 16, 4]).unwrap());
+        let first = packed.form(&plan(80), weight.clone()).unwrap();
+        assert!(Arc::ptr_eq(&first, &packed.form(&plan(80), weight.clone()).unwrap()));
+        assert!(Arc::ptr_eq(&first, &packed.form(&plan(90), weight.clone()).unwrap()));
+        let equal = Tensor::ones([16, 16, 4]).unwrap();
+        assert!(!Arc::ptr_eq(&first, &packed.form(&plan(80), equal).unwrap()));
+    }
+}

@@ -21,4 +21,5 @@ mod resume;
 mod schedules;
 mod state_dict;
 mod streaming;
+mod support;
 mod weight_norm;

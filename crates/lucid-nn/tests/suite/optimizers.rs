@@ -2,32 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
+use crate::support::{make, one_parameter};
 use lucid_check::{check_close_relative, golden};
 use lucid_nn::optim::{Adam, AdamConfig, AdamW, AdamWConfig, Optimizer, Sgd, SgdConfig};
 use lucid_nn::{Error, Tensor, Var};
 use lucid_tensor::tensor;
 use serde_json::{Value, json};
 
-type Named = Vec<(String, Var<f64>)>;
-
 fn tensor_of(value: &Value) -> Tensor<f64> {
     golden::array(value).unwrap().into()
-}
-
-/// The optimiser that PyTorch calls `kind`, with its arguments.
-fn make(kind: &str, options: &Value, parameters: Named) -> Box<dyn Optimizer<f64>> {
-    let options = options.clone();
-    match kind {
-        "SGD" => Box::new(Sgd::new(parameters, serde_json::from_value(options).unwrap()).unwrap()),
-        "Adam" => Box::new(Adam::new(parameters, serde_json::from_value(options).unwrap()).unwrap()),
-        "AdamW" => Box::new(AdamW::new(parameters, serde_json::from_value(options).unwrap()).unwrap()),
-        other => panic!("no such optimiser: {other}"),
-    }
-}
-
-fn one_parameter(value: Tensor<f64>) -> (Var<f64>, Named) {
-    let p = Var::leaf(value);
-    (p.clone(), vec![("p".to_string(), p)])
 }
 
 #[test]

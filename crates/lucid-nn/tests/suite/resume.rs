@@ -2,31 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
+use crate::support::{make, one_parameter};
 use lucid_nn::loss::{Reduction, mse};
-use lucid_nn::optim::{Adam, AdamConfig, AdamW, Optimizer, Sgd, clip_grad_norm};
+use lucid_nn::optim::{Adam, AdamConfig, Optimizer, clip_grad_norm};
 use lucid_nn::{
     ConvTranspose1d, Forward, Module, Relu, Result, Sequential, StateDict, Strictness, Tensor, Var,
 };
 use lucid_tensor::tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use serde_json::{Value, json};
-
-/// The optimiser that PyTorch calls `kind`, with its arguments.
-fn make(kind: &str, options: &Value, parameters: Vec<(String, Var<f32>)>) -> Box<dyn Optimizer> {
-    let options = options.clone();
-    match kind {
-        "SGD" => Box::new(Sgd::new(parameters, serde_json::from_value(options).unwrap()).unwrap()),
-        "Adam" => Box::new(Adam::new(parameters, serde_json::from_value(options).unwrap()).unwrap()),
-        "AdamW" => Box::new(AdamW::new(parameters, serde_json::from_value(options).unwrap()).unwrap()),
-        other => panic!("no such optimiser: {other}"),
-    }
-}
-
-fn one_parameter(value: Tensor<f64>) -> (Var<f64>, Vec<(String, Var<f64>)>) {
-    let p = Var::leaf(value);
-    (p.clone(), vec![("p".to_string(), p)])
-}
+use serde_json::json;
 
 /// Two layers, of which `late` is not used in the first two steps, and what they are trained on.
 #[derive(Module)]
