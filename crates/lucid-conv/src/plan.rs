@@ -34,8 +34,8 @@ pub enum Algorithm {
     Col2im,
     /// One sum over shifted rows per phase of the stride, in register tiles: see the crate's `polyphase` module.
     Polyphase,
-    /// As [`Polyphase`](Algorithm::Polyphase), with products that neighbouring outputs share (Winograd's F(2, r)): fewer
-    /// of them, for a rounding error that is somewhat larger.
+    /// As [`Polyphase`](Algorithm::Polyphase), with products that neighbouring outputs share (Winograd's F(4, r)): about
+    /// half as many, for a rounding error that is somewhat larger.
     Minimal,
     /// Filters along the rows of the last axis, for channels that do not mix: see the crate's `depthwise` module.
     Depthwise,
@@ -277,15 +277,14 @@ fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
         return Algorithm::Direct;
     }
     if geometry.multiplications() >= FEW_MULTIPLICATIONS && polyphase::accepts(geometry, pass) {
-        let algorithm = match pass {
-            Pass::BackwardWeight => Algorithm::Polyphase,
-            Pass::Forward | Pass::BackwardData => {
-                let [plain, minimal] = [Filtering::Plain, Filtering::Minimal]
-                    .map(|filtering| Form::new(geometry, pass, filtering));
-                if minimal.outdoes(&plain) { Algorithm::Minimal } else { Algorithm::Polyphase }
-            }
+        let form = |filtering: Filtering| Form::new(geometry, pass, filtering);
+        let shares =
+            pass != Pass::BackwardWeight && form(Filtering::Minimal).outdoes(&form(Filtering::Plain));
+        let fits = |&algorithm: &Algorithm| {
+            Recipe::new(geometry, pass, algorithm).workspace_len <= MAX_WORKSPACE_LEN
         };
-        if Recipe::new(geometry, pass, algorithm).workspace_len <= MAX_WORKSPACE_LEN {
+        let candidates = [shares.then_some(Algorithm::Minimal), Some(Algorithm::Polyphase)];
+        if let Some(algorithm) = candidates.into_iter().flatten().find(fits) {
             return algorithm;
         }
     }

@@ -20,7 +20,7 @@ pub trait Element:
     + sealed::Peak
     + sealed::Tiles
     + sealed::Interleave
-    + sealed::Pairs
+    + sealed::Winograd
     + sealed::Filters
     + sealed::Finite
     + sealed::Sum
@@ -35,8 +35,8 @@ impl Element for f64 {}
 pub(crate) mod sealed {
     use super::Isa;
     use crate::filter::{Rows, Taps};
-    use crate::pairs::PairTaps;
     use crate::tile::TileKernel;
+    use crate::winograd::{Lines, Outputs};
 
     /// The tile kernels, per element type.
     pub trait Tiles: Sized {
@@ -82,20 +82,15 @@ pub(crate) mod sealed {
         ) -> usize;
     }
 
-    /// The whole vectors of [`crate::pair_lines`], per element type.
-    pub trait Pairs: Sized {
-        /// Returns how many elements of each line are done.
-        ///
+    /// [`crate::winograd_lines`] and [`crate::winograd_outputs`], per element type. Both fall back to the baseline.
+    pub trait Winograd: Sized {
         /// # Safety
-        /// There must be a start for each line, and `start + len` elements from `to` on for each of them.
-        unsafe fn pair_blocks(
-            isa: Isa,
-            taps: PairTaps,
-            from: &[Self],
-            len: usize,
-            to: *mut Self,
-            starts: &[usize],
-        ) -> usize;
+        /// The job must be as its type says.
+        unsafe fn lines(isa: Isa, job: &Lines<Self>);
+
+        /// # Safety
+        /// The job must be as its type says.
+        unsafe fn outputs(isa: Isa, job: &Outputs<'_, Self>) -> bool;
     }
 
     /// The loops of [`crate::filter()`], [`crate::filter_pairs`] and [`crate::filter_gradient`], per element type. All

@@ -111,6 +111,13 @@ fn groups(num_rows: usize, lanes: usize) -> impl Iterator<Item = usize> {
     (0..num_rows).step_by(lanes).map(move |first| first.min(num_rows - lanes))
 }
 
+/// The first position of each block of as many positions as a vector has lanes; the last block ends with the last position,
+/// and goes over some of the block before once more.
+fn blocks(len: usize, lanes: usize) -> impl Iterator<Item = usize> {
+    let num_blocks = if len < lanes { 0 } else { len.div_ceil(lanes) };
+    (0..num_blocks).map(move |block| (block * lanes).min(len - lanes))
+}
+
 /// As [`few`], for more rows than a vector has lanes.
 ///
 /// # Safety
@@ -123,8 +130,7 @@ pub(crate) unsafe fn many<X: Shuffle>(
     len: usize,
     out: *mut X::Element,
 ) -> usize {
-    let mut q = 0;
-    while q + X::LANES <= len {
+    for q in blocks(len, X::LANES) {
         for first in groups(num_rows, X::LANES) {
             // SAFETY: the caller promises the instruction set.
             let mut square = unsafe { X::zero_square() };
@@ -144,9 +150,8 @@ pub(crate) unsafe fn many<X: Shuffle>(
                 unsafe { vector.store(to) };
             }
         }
-        q += X::LANES;
     }
-    q
+    if len < X::LANES { 0 } else { len }
 }
 
 /// The inverse of [`many`].
@@ -161,8 +166,9 @@ pub(crate) unsafe fn many_back<X: Shuffle>(
     rows: *mut X::Element,
     row_stride: usize,
 ) -> usize {
-    let mut q = 0;
-    while q + X::LANES <= len && (q + X::LANES) * num_rows <= from.len() {
+    // The last group of rows may be incomplete.
+    let whole = len.min(from.len() / num_rows);
+    for q in blocks(whole, X::LANES) {
         for first in groups(num_rows, X::LANES) {
             // SAFETY: the caller promises the instruction set.
             let mut square = unsafe { X::zero_square() };
@@ -181,7 +187,6 @@ pub(crate) unsafe fn many_back<X: Shuffle>(
                 unsafe { row.store(to) };
             }
         }
-        q += X::LANES;
     }
-    q
+    if whole < X::LANES { 0 } else { whole }
 }

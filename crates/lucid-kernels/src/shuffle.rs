@@ -14,10 +14,6 @@ pub(crate) trait Shuffle: Vector {
     /// As many vectors as a vector has lanes.
     type Square: Copy + AsRef<[Self]> + AsMut<[Self]>;
 
-    /// `self + other`, lane by lane.
-    unsafe fn add(self, other: Self) -> Self;
-    /// `self - other`, lane by lane.
-    unsafe fn subtract(self, other: Self) -> Self;
     /// Element `2 i + r` of the two results together is element `i` of vector `r`.
     unsafe fn zip(rows: [Self; 2]) -> [Self; 2];
     /// The inverse of [`zip`](Self::zip).
@@ -50,16 +46,6 @@ macro_rules! portable {
     ($scalar:ty, $lanes:literal) => {
         impl Shuffle for Lanes<$scalar, $lanes> {
             type Square = [Self; $lanes];
-
-            #[inline(always)]
-            unsafe fn add(self, other: Self) -> Self {
-                Lanes(std::array::from_fn(|lane| self.0[lane] + other.0[lane]))
-            }
-
-            #[inline(always)]
-            unsafe fn subtract(self, other: Self) -> Self {
-                Lanes(std::array::from_fn(|lane| self.0[lane] - other.0[lane]))
-            }
 
             #[inline(always)]
             unsafe fn zip(rows: [Self; 2]) -> [Self; 2] {
@@ -196,21 +182,9 @@ mod x86 {
     }
 
     macro_rules! shuffle {
-        ($name:ident, $lanes:literal, $add:ident, $subtract:ident, $zip:ident, $unzip:ident, $zip4:ident, $unzip4:ident, $transpose:ident) => {
+        ($name:ident, $lanes:literal, $zip:ident, $unzip:ident, $zip4:ident, $unzip4:ident, $transpose:ident) => {
             impl Shuffle for $name {
                 type Square = [Self; $lanes];
-
-                #[inline(always)]
-                unsafe fn add(self, other: Self) -> Self {
-                    // SAFETY: the caller promises that AVX2 is available.
-                    $name(unsafe { $add(self.0, other.0) })
-                }
-
-                #[inline(always)]
-                unsafe fn subtract(self, other: Self) -> Self {
-                    // SAFETY: the caller promises that AVX2 is available.
-                    $name(unsafe { $subtract(self.0, other.0) })
-                }
 
                 #[inline(always)]
                 unsafe fn zip(rows: [Self; 2]) -> [Self; 2] {
@@ -251,26 +225,6 @@ mod x86 {
         };
     }
 
-    shuffle!(
-        Avx2F32,
-        8,
-        _mm256_add_ps,
-        _mm256_sub_ps,
-        zip_f32,
-        unzip_f32,
-        zip4_f32,
-        unzip4_f32,
-        transpose_f32
-    );
-    shuffle!(
-        Avx2F64,
-        4,
-        _mm256_add_pd,
-        _mm256_sub_pd,
-        zip_f64,
-        unzip_f64,
-        transpose_f64,
-        transpose_f64,
-        transpose_f64
-    );
+    shuffle!(Avx2F32, 8, zip_f32, unzip_f32, zip4_f32, unzip4_f32, transpose_f32);
+    shuffle!(Avx2F64, 4, zip_f64, unzip_f64, transpose_f64, transpose_f64, transpose_f64);
 }

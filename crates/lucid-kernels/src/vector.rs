@@ -73,6 +73,9 @@ macro_rules! portable {
 
 portable!(f32, 4);
 portable!(f64, 2);
+// What loops over whole vectors leave.
+portable!(f32, 1);
+portable!(f64, 1);
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86 {

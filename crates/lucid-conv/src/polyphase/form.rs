@@ -6,13 +6,12 @@
 //! buffer is never in memory as a whole: strips of it are.
 //!
 //! Phases of the result whose taps have the same shifts form a class: one sum with a row per (channel, phase). With
-//! minimal filtering it is three or four sums, for every second position: see `minimal.rs`.
+//! minimal filtering it is five or six sums, each of a column of four positions: see `minimal.rs`.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
-use lucid_kernels::PairTaps;
+use lucid_kernels::{WINOGRAD_OUTPUTS, WINOGRAD_POINTS};
 
 use super::lattice::{AxisTap, Lattice};
 use super::minimal::chunks;
@@ -34,40 +33,38 @@ pub(crate) struct Line<const N: usize> {
 pub(crate) enum View {
     /// As they are.
     Entries,
-    /// As the lines of [`lucid_kernels::pair_lines`], from an even or odd entry on.
-    Pairs { taps: PairTaps, parity: usize },
+    /// As the lines of [`lucid_kernels::winograd_lines`], from one of the four entries of a column on.
+    Winograd { shift: usize },
 }
 
 /// One product of a sum: which line it reads, and how far after the position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Term<const N: usize> {
     pub(crate) line: Line<N>,
-    /// Which of the lines of a [`View::Pairs`].
+    /// Which of the lines of a [`View::Winograd`].
     pub(crate) member: usize,
     pub(crate) offset: usize,
 }
 
-/// What a term's weight is made of: the kernel's taps, row-major.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Factor {
-    Tap(usize),
-    Sum([usize; 2]),
-    /// `(a + b + c) / 2`
-    HalfSum([usize; 3]),
-    /// `(a - b + c) / 2`
-    HalfAlternating([usize; 3]),
+/// What a term's weight is made of: the sum of some of the kernel's taps, row-major, times their coefficients.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Factor {
+    /// At most three.
+    pub(crate) taps: Vec<usize>,
+    /// As many. All phases of a class have the same.
+    pub(crate) coefficients: Vec<f64>,
 }
 
 /// Phases of the result with the same terms.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Class<const N: usize> {
-    /// One, or those of [`lucid_kernels::pair_outputs`]: even, both, odd and, if there are any terms, opposite.
+    /// One, or one per point of [`lucid_kernels::winograd_outputs`]; infinity only if it has any terms.
     pub(crate) sums: Vec<Vec<Term<N>>>,
     pub(crate) phases: Vec<Phase<N>>,
 }
 
 /// One phase of the result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Phase<const N: usize> {
     pub(crate) index: [usize; N],
     /// By sum, in the order of the class's terms.
@@ -75,18 +72,19 @@ pub(crate) struct Phase<const N: usize> {
 }
 
 /// How one pass reads its source and writes its result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Form<const N: usize> {
     pub(crate) axes: [Lattice; N],
     /// The phases of the source that some tap reads.
     pub(crate) slots: Vec<[usize; N]>,
     pub(crate) classes: Vec<Arc<Class<N>>>,
-    /// Flat positions that a column of sums stands for: 1, or 2 with minimal filtering.
+    /// Flat positions that a column of sums stands for: 1, or 4 with minimal filtering.
     pub(crate) unit: usize,
+    /// Entries between the positions of a column, and columns whose positions follow one another: 1, or the dilation with
+    /// minimal filtering. Column `i apart + v` has positions `(unit i + j) apart + v`.
+    pub(crate) apart: usize,
     /// Per axis: entries that do not exist at the end of a row, and are those at the beginning of the next one.
     shared: [usize; N],
-    /// Interleaved signals along the last axis that do not mix.
-    pub(crate) residues: usize,
     pub(crate) groups: usize,
     /// Of a group.
     pub(crate) source_channels: usize,
@@ -133,13 +131,12 @@ impl<const N: usize> Form<N> {
     pub(crate) fn with_phases(g: &Geometry<N>, pass: Pass, filtering: Filtering, is_trimmed: bool) -> Self {
         let onto_fine = pass == Pass::BackwardData;
         let fine = if is_trimmed { Lattice::onto_fine_from_start } else { Lattice::onto_fine };
-        let mut axes = g.axes.map(|axis| if onto_fine { fine(&axis) } else { Lattice::onto_coarse(&axis) });
-        let mut residues = 1;
+        let axes = g.axes.map(|axis| if onto_fine { fine(&axis) } else { Lattice::onto_coarse(&axis) });
         let last = &g.axes[N - 1];
-        if filtering == Filtering::Minimal && last.stride == 1 && last.dilation > 1 {
-            axes[N - 1] = Lattice::residues(last, onto_fine);
-            residues = last.dilation;
-        }
+        let (unit, apart) = match filtering {
+            Filtering::Plain => (1, 1),
+            Filtering::Minimal => (WINOGRAD_OUTPUTS, if last.stride == 1 { last.dilation } else { 1 }),
+        };
         let (mut slots, mut slot_of) = (Vec::new(), BTreeMap::new());
         let mut classes: BTreeMap<Vec<Vec<Term<N>>>, Vec<Phase<N>>> = BTreeMap::new();
         for index in multi_indices(axes.each_ref().map(|axis| axis.phases.len())) {
@@ -147,7 +144,7 @@ impl<const N: usize> Form<N> {
                 std::array::from_fn(|axis| axes[axis].phases[index[axis]].as_slice());
             let mut sums: Vec<Vec<(Term<N>, Factor)>> = match filtering {
                 Filtering::Plain => vec![Vec::new()],
-                Filtering::Minimal => vec![Vec::new(); 4],
+                Filtering::Minimal => vec![Vec::new(); WINOGRAD_POINTS],
             };
             let mut counts = of_axis.map(<[AxisTap]>::len);
             counts[N - 1] = 1;
@@ -174,16 +171,17 @@ impl<const N: usize> Form<N> {
                 if filtering == Filtering::Plain {
                     for last in of_axis[N - 1] {
                         let line = Line { slot: slot(last), outer, view: View::Entries };
-                        sums[0].push((Term { line, member: 0, offset: last.offset }, Factor::Tap(tap(last))));
+                        let factor = Factor { taps: vec![tap(last)], coefficients: vec![1.0] };
+                        sums[0].push((Term { line, member: 0, offset: last.offset }, factor));
                     }
                 } else {
-                    for chunk in chunks(of_axis[N - 1]) {
-                        let slot = slot(&chunk.taps[0]);
-                        chunk.add_to(&mut sums, slot, outer, tap);
+                    for chunk in chunks(&mut of_axis[N - 1].to_vec(), apart) {
+                        let slot = slot(chunk.any_tap());
+                        chunk.add_to(&mut sums, (slot, outer), apart, tap);
                     }
                 }
             }
-            if filtering == Filtering::Minimal && sums[3].is_empty() {
+            if filtering == Filtering::Minimal && sums[WINOGRAD_POINTS - 1].is_empty() {
                 sums.pop();
             }
             let (terms, factors) = sums.into_iter().map(|sum| sum.into_iter().unzip()).unzip();
@@ -201,16 +199,12 @@ impl<const N: usize> Form<N> {
         } else {
             WeightStrides { source: fine, result: coarse, group }
         };
-        let unit = if filtering == Filtering::Minimal { 2 } else { 1 };
         let mut shared = [0; N];
         for axis in 1..N {
             let lattice = &axes[axis];
             let len = lattice.len + lattice.reach;
-            // Each residue has entries of its own.
-            let residues = if axis == N - 1 { residues } else { 1 };
-            let phases = slots.iter().flat_map(|slot| (0..residues).map(|residue| slot[axis] + residue));
-            let missing = phases.map(|phase| {
-                let (found, _) = lattice.existing(phase, 0, len);
+            let missing = slots.iter().map(|slot| {
+                let (found, _) = lattice.existing(slot[axis], 0, len);
                 found.start.min(len - found.end)
             });
             shared[axis] = missing.min().unwrap_or(0).min(lattice.reach);
@@ -220,8 +214,8 @@ impl<const N: usize> Form<N> {
             slots,
             classes,
             unit,
+            apart,
             shared,
-            residues,
             groups: g.groups,
             source_channels,
             result_channels,
@@ -237,15 +231,21 @@ impl<const N: usize> Form<N> {
         for (extent, shared) in extents.iter_mut().zip(self.shared) {
             *extent -= shared;
         }
-        extents[N - 1] = extents[N - 1].next_multiple_of(self.unit);
+        extents[N - 1] = extents[N - 1].next_multiple_of(self.unit * self.apart);
         extents
+    }
+
+    /// The column that has a flat position, which begins whole columns or is of the last ones that there are.
+    pub(crate) fn column(&self, position: usize) -> usize {
+        let Form { unit, apart, .. } = *self;
+        position / (unit * apart) * apart + (position % (unit * apart)).min(apart - 1)
     }
 
     /// Columns of sums of `rows` positions of the first axis.
     pub(crate) fn num_columns(&self, rows: usize) -> usize {
         let mut last = self.axes.each_ref().map(|axis| axis.len - 1);
         last[0] = rows - 1;
-        (flatten(last, self.extents(rows)) + 1).div_ceil(self.unit)
+        self.column(flatten(last, self.extents(rows))) + 1
     }
 
     /// Phases of the result, all classes together.
@@ -275,14 +275,9 @@ impl<const N: usize> Form<N> {
         self.axes.iter().map(|axis| axis.source_len).product()
     }
 
-    /// Signals of a place: its batch items, times the residues.
-    pub(crate) fn num_items(&self, place: &Place) -> usize {
-        place.batch.len() * self.residues
-    }
-
     /// The number of the source plane that item `item` of a place reads for a channel of its group.
     pub(crate) fn source_plane(&self, place: &Place, item: usize, channel: usize) -> usize {
-        let item = place.batch.start + item / self.residues;
+        let item = place.batch.start + item;
         (item * self.groups + place.group) * self.source_channels + channel
     }
 
@@ -291,13 +286,11 @@ impl<const N: usize> Form<N> {
     pub(crate) fn source(
         &self,
         place: &Place,
-        item: usize,
         slot: usize,
         entry: usize,
         len: usize,
     ) -> Option<(usize, usize, usize)> {
-        let mut phase = self.slots[slot];
-        phase[N - 1] += item % self.residues;
+        let phase = self.slots[slot];
         let extents = self.extents(place.rows.len());
         let mut index = [0; N];
         let mut outer = entry;
@@ -318,17 +311,6 @@ impl<const N: usize> Form<N> {
         let last = &self.axes[N - 1];
         let (found, position) = last.existing(phase[N - 1], index[N - 1], len);
         (!found.is_empty()).then(|| (found.start, found.len(), at * last.source_len + position))
-    }
-
-    /// The elements of a source plane that a place reads, and perhaps some more.
-    pub(crate) fn source_range(&self, place: &Place) -> Range<usize> {
-        let axis = &self.axes[0];
-        let inner: usize = self.axes[1..].iter().map(|axis| axis.source_len).product();
-        let at = |entry: usize| {
-            let position = axis.source_start + (entry * axis.source_step) as isize;
-            position.clamp(0, axis.source_len as isize) as usize * inner
-        };
-        at(place.rows.start)..at(place.rows.end + axis.reach + self.unit - 1)
     }
 
     /// The first result position of the first axis that belongs to position `q` or a later one.

@@ -126,31 +126,6 @@ impl Lattice {
         }
     }
 
-    /// An axis of stride 1 as `dilation` independent ones without dilation: every `dilation`-th position of both grids,
-    /// where a phase counts for source and result alike.
-    ///
-    /// Onto the coarse grid, position `q d + v` reads `(q + tap) d + v - p`; onto the fine grid it reads
-    /// `(q - tap) d + v + p`.
-    pub(crate) fn residues(axis: &Axis, onto_fine: bool) -> Self {
-        let &Axis { fine, coarse, taps, dilation, pad_before, .. } = axis;
-        let (source_len, result_len) = if onto_fine { (coarse, fine) } else { (fine, coarse) };
-        let reach = taps - 1;
-        let offset = |tap| if onto_fine { reach - tap } else { tap };
-        let phase = (0..taps).map(|tap| AxisTap { tap, source_phase: 0, offset: offset(tap) }).collect();
-        let pad = pad_before as isize;
-        Lattice {
-            source_len,
-            source_step: dilation,
-            source_start: if onto_fine { pad - (reach * dilation) as isize } else { -pad },
-            result_len,
-            result_step: dilation,
-            result_start: 0,
-            len: result_len.div_ceil(dilation),
-            reach,
-            phases: vec![phase],
-        }
-    }
-
     /// The entries `b` of the buffer, below `len` and counted from entry `from`, whose source position of `phase`
     /// exists; and the position of the first of them.
     pub(crate) fn existing(&self, phase: usize, from: usize, len: usize) -> (std::ops::Range<usize>, usize) {
@@ -229,41 +204,6 @@ mod tests {
                 expected.iter().map(|&(tap, coarse, fine)| (tap, fine, coarse)).collect();
             swapped.sort_unstable();
             assert_eq!(links(&Lattice::onto_coarse(&axis)), swapped, "{axis:?}");
-        }
-    }
-
-    /// Residue by residue, the links are those of the equation.
-    #[test]
-    fn residues_link_what_the_equation_links() {
-        for axis in axes().filter(|axis| axis.stride == 1) {
-            for onto_fine in [false, true] {
-                let lattice = Lattice::residues(&axis, onto_fine);
-                let mut found = Vec::new();
-                for residue in 0..axis.dilation {
-                    let (positions, first) = lattice.results(residue, 0..lattice.len);
-                    let (entries, at) = lattice.existing(residue, 0, lattice.len + lattice.reach);
-                    for q in positions.clone() {
-                        let result = first + (q - positions.start) * axis.dilation;
-                        for tap in &lattice.phases[0] {
-                            if entries.contains(&(q + tap.offset)) {
-                                let source = at + (q + tap.offset - entries.start) * axis.dilation;
-                                found.push((tap.tap, source, result));
-                            }
-                        }
-                    }
-                }
-                found.sort_unstable();
-                let mut expected: Vec<(usize, usize, usize)> = Vec::new();
-                for tap in 0..axis.taps {
-                    for l in axis.coarse_range(tap, 0..axis.coarse, 0..axis.fine) {
-                        let (coarse, fine) = (l, axis.fine_at(l, tap));
-                        let (source, result) = if onto_fine { (coarse, fine) } else { (fine, coarse) };
-                        expected.push((tap, source, result));
-                    }
-                }
-                expected.sort_unstable();
-                assert_eq!(found, expected, "{axis:?} {onto_fine}");
-            }
         }
     }
 

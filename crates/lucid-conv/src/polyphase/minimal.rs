@@ -1,76 +1,88 @@
-//! Minimal filtering: two neighbouring outputs share products.
+//! Minimal filtering: four neighbouring outputs share products.
 //!
-//! Winograd's F(2, r) computes two outputs of an r-tap filter with r + 1 products instead of 2 r; for r = 2 it is
-//! Karatsuba's. The sums over source channels are taken of the products, before they are combined, so the combining costs
-//! once per output whatever the number of channels:
+//! Winograd's F(4, r) computes four outputs of an r-tap filter with r + 3 products instead of 4 r, as a polynomial product by
+//! values at points. The sums over source channels are taken of the products, before they are combined, so the combining
+//! costs once per output whatever the number of channels. `lucid_kernels::winograd_lines` has the formulas.
 //!
-//! ```text
-//! r = 2:  even += w0 (x0 - x1)   both += (w0 + w1) x1              odd += w1 (x2 - x1)
-//! r = 3:  even += w0 (x0 - x2)   both += (w0 + w1 + w2)/2 (x1 + x2)   odd += w2 (x3 - x1)   opposite += (w0 - w1 + w2)/2 (x2 - x1)
-//! y0 = even + both + opposite    y1 = odd + both - opposite
-//! ```
+//! Filters of three, two and one taps are multiplied at the same points, so a longer filter is a sum of such ones, in
+//! the same sums. With dilation `d` neighbours are `d` entries apart: column `i d + v` has entries `(4 i + j) d + v`.
 //!
-//! A longer filter is a sum of such ones. Sources: S. Winograd, Arithmetic Complexity of Computations (1980); A. Lavin and
-//! S. Gray, Fast Algorithms for Convolutional Neural Networks (2016).
+//! Sources: S. Winograd, Arithmetic Complexity of Computations (1980); A. Lavin and S. Gray, Fast Algorithms for
+//! Convolutional Neural Networks (2016); B. Barabasz et al., Error Analysis and Improving the Accuracy of Winograd
+//! Convolution for Deep Neural Networks (2020).
 
-use lucid_kernels::PairTaps;
+use lucid_kernels::{WINOGRAD_OUTPUTS, winograd_weights};
 
 use super::form::{Factor, Form, Line, Term, View};
 use super::lattice::AxisTap;
 
-/// Taps of one source phase that read neighbouring entries, first to last.
-pub(crate) struct Chunk {
-    pub(crate) taps: Vec<AxisTap>,
+/// Taps of one source phase that are neighbours, first to last, as part of a filter of three taps.
+pub(crate) struct Chunk<'a> {
+    taps: &'a [AxisTap],
+    /// Where the first of the three taps would read.
+    start: usize,
+    /// Which of the three the first tap here is.
+    first: usize,
 }
 
-/// Cuts the taps of one axis into chunks of three and two, and single ones where a neighbour is missing.
-pub(crate) fn chunks(taps: &[AxisTap]) -> Vec<Chunk> {
-    let mut taps = taps.to_vec();
+/// Cuts the taps of one axis into chunks of up to three; neighbours are `apart` entries apart.
+pub(crate) fn chunks(taps: &mut [AxisTap], apart: usize) -> Vec<Chunk<'_>> {
     taps.sort_by_key(|tap| (tap.source_phase, tap.offset));
+    let are_neighbours =
+        |a: &AxisTap, b: &AxisTap| a.source_phase == b.source_phase && a.offset + apart == b.offset;
     let mut chunks = Vec::new();
-    for run in taps.chunk_by(|a, b| a.source_phase == b.source_phase && a.offset + 1 == b.offset) {
+    for run in taps.chunk_by(are_neighbours) {
+        // Seven as three, one and three takes as many products as three, two and two, and both threes read the same lines.
+        let lens: &[usize] = if run.len() == 7 { &[3, 1, 3] } else { &[] };
         let mut rest = run;
-        while !rest.is_empty() {
-            // Two and two take 6 products where three and one take 7.
-            let len = if rest.len() == 4 || rest.len() == 2 { 2 } else { rest.len().min(3) };
-            let (chunk, others) = rest.split_at(len);
-            chunks.push(Chunk { taps: chunk.to_vec() });
+        for &len in lens.iter().chain(std::iter::repeat(&3)) {
+            if rest.is_empty() {
+                break;
+            }
+            let (taps, others) = rest.split_at(len.min(rest.len()));
+            // A single tap takes least products as the middle one.
+            let first = usize::from(taps.len() == 1 && taps[0].offset >= apart);
+            chunks.push(Chunk { taps, start: taps[0].offset - first * apart, first });
             rest = others;
         }
     }
     chunks
 }
 
-impl Chunk {
-    /// Adds the chunk's products to the sums even, both, odd and opposite.
+impl Chunk<'_> {
+    /// The tap that says which source phase is read.
+    pub(crate) fn any_tap(&self) -> &AxisTap {
+        &self.taps[0]
+    }
+
+    /// Adds the chunk's products to the sums, one per point.
     pub(crate) fn add_to<const N: usize>(
         &self,
         sums: &mut [Vec<(Term<N>, Factor)>],
-        slot: usize,
-        outer: [usize; N],
+        (slot, outer): (usize, [usize; N]),
+        apart: usize,
         tap: impl Fn(&AxisTap) -> usize,
     ) {
-        let first = self.taps[0].offset;
-        let w: Vec<usize> = self.taps.iter().map(tap).collect();
-        let (taps, factors): (PairTaps, Vec<Factor>) = match w[..] {
-            [a] => (PairTaps::One, vec![Factor::Tap(a); 2]),
-            [a, b] => (PairTaps::Two, vec![Factor::Tap(a), Factor::Sum([a, b]), Factor::Tap(b)]),
-            _ => {
-                let w = [w[0], w[1], w[2]];
-                let (both, opposite) = (Factor::HalfSum(w), Factor::HalfAlternating(w));
-                (PairTaps::Three, vec![Factor::Tap(w[0]), both, Factor::Tap(w[2]), opposite])
+        let blocks = self.start / apart;
+        let line = Line { slot, outer, view: View::Winograd { shift: blocks % WINOGRAD_OUTPUTS } };
+        let offset = blocks / WINOGRAD_OUTPUTS * apart;
+        let taps: Vec<usize> = self.taps.iter().map(tap).collect();
+        for (member, sum) in sums.iter_mut().enumerate() {
+            let coefficients = &winograd_weights(member)[self.first..][..taps.len()];
+            if coefficients.iter().any(|&coefficient| coefficient != 0.0) {
+                let factor = Factor { taps: taps.clone(), coefficients: coefficients.to_vec() };
+                sum.push((Term { line, member, offset }, factor));
             }
-        };
-        let line = Line { slot, outer, view: View::Pairs { taps, parity: first % 2 } };
-        for (member, (&sum, factor)) in line.view.sums().iter().zip(factors).enumerate() {
-            sums[sum].push((Term { line, member, offset: first / 2 }, factor));
         }
     }
 }
 
-/// Channels of either side from which on the products outweigh the transforms: measured with 64 and 128.
-const MIN_CHANNELS: usize = 96;
-/// Positions along the last axis from which on pairs fill the tiles.
+/// Channels of either side from which on the products outweigh the transforms: measured with 32, 64 and 128.
+const MIN_CHANNELS: usize = 32;
+/// The same where positions are more than [`NEAR`] entries apart, which takes longer to put in order.
+const MIN_CHANNELS_APART: usize = 64;
+const NEAR: usize = 3;
+/// Positions along the last axis from which on columns fill the tiles.
 const MIN_ROW: usize = 24;
 /// Positions from which on reading half as many weights again is paid back, where they don't stay in a cache.
 const MIN_POSITIONS: usize = 256;
@@ -79,17 +91,16 @@ const CACHED_WEIGHT: usize = 512 * 1024;
 
 impl<const N: usize> Form<N> {
     /// Whether the form is likely to be faster than `plain`: it has a fifth fewer products at least, and they outweigh what
-    /// it costs to make pairs and to take them apart, once per channel and position of either side. Residues, each with
-    /// strips of its own, did not pay with 32 and 64 channels and have not been measured with more.
+    /// it costs to make lines and to take sums apart, once per channel and position of either side.
     pub(crate) fn outdoes(&self, plain: &Form<N>) -> bool {
-        let products = self.num_products() as f64 / (2 * plain.num_products()) as f64;
+        let products = self.num_products() as f64 / (self.unit * plain.num_products()) as f64;
         let rows = plain.result_channels * plain.num_phases();
         let positions: usize = plain.axes.iter().map(|axis| axis.len).product();
         let weight = plain.source_channels * plain.result_channels * plain.num_products();
+        let least = if self.apart <= NEAR { MIN_CHANNELS } else { MIN_CHANNELS_APART };
         products <= 0.8
-            && rows >= MIN_CHANNELS
-            && self.source_channels >= MIN_CHANNELS
-            && self.residues == 1
+            && rows >= least
+            && self.source_channels >= least
             && self.axes[N - 1].len >= MIN_ROW
             && (positions >= MIN_POSITIONS || weight <= CACHED_WEIGHT)
     }

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use lucid_kernels::{Element, Isa, all_finite, deinterleave, pair_lines};
+use lucid_kernels::{Element, Isa, WINOGRAD_OUTPUTS, deinterleave, winograd_lines};
 
 use super::form::{Form, Line, View, flatten};
 use super::place::Place;
 use super::schedule::Schedule;
 use super::strips::{Layout, Strip};
-use crate::runs::gather;
+use crate::runs::{CHUNK, copy_over, deinterleave_runs, gather};
 
 /// Elements that vectors may read beyond those that they need.
 const SLACK: usize = 32;
@@ -25,8 +25,8 @@ pub(crate) struct Packed<T> {
     entries: Vec<T>,
     /// The same as they are in the source, with zeros where it ends.
     padded: Vec<T>,
-    /// Whether everything was finite that pairs were made of. Where something is not, its neighbours are spoilt.
-    pub(crate) finite: bool,
+    /// A buffer: runs of entries, taken apart.
+    runs: Vec<T>,
 }
 
 /// Neighbouring entries that exist in the source.
@@ -56,7 +56,7 @@ impl<T: Element> Packed<T> {
             segments: Vec::new(),
             entries: Vec::new(),
             padded: Vec::new(),
-            finite: true,
+            runs: Vec::new(),
         }
     }
 
@@ -94,16 +94,11 @@ impl<T: Element> Packed<T> {
         let strip_len = layout.strip_len(channels.len());
         let per_item = strips.len() / place.batch.len();
         self.values.resize(strips.len() * strip_len, T::zero());
-        self.entries.resize((2 * layout.line_len + SLACK).max(self.entries.len()), T::zero());
-        let read = form.source_range(place);
         for channel in channels.clone() {
             let at = (channel - channels.start, channels.len());
             for (batch, strips) in strips.chunks(per_item).enumerate() {
-                let plane = form.source_plane(place, batch * form.residues, channel) * plane_len;
+                let plane = form.source_plane(place, batch, channel) * plane_len;
                 let plane = &source[plane..][..plane_len];
-                if form.unit > 1 {
-                    self.finite &= all_finite(schedule.isa, &plane[read.clone()]);
-                }
                 let first_strip = batch * per_item;
                 if N == 1 {
                     self.fill_from_row(schedule, place, (first_strip, strips), at, plane);
@@ -125,15 +120,13 @@ impl<T: Element> Packed<T> {
     ) {
         let Schedule { form, layout, .. } = schedule;
         let strip_len = layout.strip_len(channels);
-        let Packed { values, entries, padded, .. } = self;
-        let rows = signal_rows(form, schedule.isa, place, plane, entries, padded);
+        let Packed { values, entries, padded, runs, .. } = self;
+        let rows = signal_rows(schedule, place, plane, (entries, padded, runs));
         for (number, strip) in strips.iter().enumerate() {
             let to = &mut values[(first_strip + number) * strip_len..][..strip_len];
             for (number, line) in layout.lines.iter().enumerate() {
-                let row = form.slots[line.slot][0] + strip.item % form.residues;
-                let from = &rows.values[row * rows.stride + strip.column * form.unit..];
-                let from = &from[line.view.parity()..];
-                put(schedule, line.view, from, strip.len, to, layout.starts(number, channel, channels));
+                let phase = form.slots[line.slot][0];
+                put(schedule, number, rows, (phase, strip.column), strip.len, to, (channel, channels));
             }
         }
     }
@@ -149,76 +142,97 @@ impl<T: Element> Packed<T> {
         let Schedule { form, layout, .. } = schedule;
         let step = form.axes[N - 1].source_step;
         let (strip_len, num_lines) = (layout.strip_len(channels), layout.lines.len());
-        let Packed { values, contents, segments, entries, .. } = self;
+        let Packed { values, contents, segments, entries, padded, runs } = self;
         let contents = contents.chunks(num_lines.max(1)).skip(first_strip);
         let values = values.chunks_mut(strip_len.max(1)).skip(first_strip);
         for ((strip, contents), to) in strips.iter().zip(contents).zip(values) {
+            let mut made_of = None;
+            let mut rows = Rows { values: &[], stride: 0, step: 1 };
             for ((number, line), content) in layout.lines.iter().enumerate().zip(contents) {
-                let starts = layout.starts(number, channel, channels);
                 let segments = &segments[content.segments.clone()];
-                match (line.view, content.together(segments, step)) {
-                    (View::Entries, _) => {
-                        content.copy(segments, plane, step, &mut to[starts[0]..][..layout.line_len]);
-                    }
-                    (View::Pairs { .. }, Some(from)) => {
-                        put(schedule, line.view, &plane[from..], strip.len, to, starts);
-                    }
-                    (View::Pairs { .. }, None) => {
-                        content.copy(segments, plane, step, entries);
-                        put(schedule, line.view, entries, strip.len, to, starts);
-                    }
+                if line.view == View::Entries {
+                    let start = layout.starts(number, channel, channels)[0];
+                    content.copy(segments, plane, step, &mut to[start..][..layout.line_len]);
+                    continue;
                 }
+                // Lines that are made of the same entries follow one another.
+                if made_of != Some((line.slot, line.outer)) {
+                    made_of = Some((line.slot, line.outer));
+                    let from = match content.together(segments, step) {
+                        Some(from) => &plane[from..][..content.len],
+                        None => {
+                            padded.resize((content.len + SLACK).max(padded.len()), T::zero());
+                            content.copy(segments, plane, step, padded);
+                            &padded[..content.len]
+                        }
+                    };
+                    let num_columns = content.len / WINOGRAD_OUTPUTS;
+                    rows = columns(schedule.isa, from, (form.apart, 1), num_columns, entries, runs);
+                }
+                let column = strip.column % form.apart;
+                put(schedule, number, rows, (0, column), strip.len, to, (channel, channels));
             }
         }
     }
 }
 
-/// Puts the lines of a view into a strip: those of `columns` columns, and what neighbours read of them.
+/// Puts a line into a strip, for one of so many channels: what `columns` columns read of it, from rows of entries of a
+/// source phase, from one of their columns on.
 fn put<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
-    view: View,
-    from: &[T],
+    line: usize,
+    rows: Rows<'_, T>,
+    (phase, column): (usize, usize),
     columns: usize,
     to: &mut [T],
-    starts: [usize; 4],
+    (channel, channels): (usize, usize),
 ) {
-    let layout = &schedule.layout;
+    let Schedule { form, layout, isa, .. } = schedule;
+    let starts = layout.starts(line, channel, channels);
     // Whole vectors, where there are entries enough.
     let least = columns + layout.reach;
-    let most = least.next_multiple_of(8).min(layout.line_len);
-    match view {
-        View::Entries => gather(&mut to[starts[0]..][..most.min(from.len())], from, 1),
-        View::Pairs { taps, .. } => {
-            let len = most.min((from.len() - taps.taps() - 1) / 2 + 1);
-            pair_lines(schedule.isa, taps, from, len.max(least), to, &starts[..taps.lines()]);
+    let most = least.next_multiple_of(CHUNK).min(layout.line_len);
+    match layout.lines[line].view {
+        View::Entries => {
+            let from = &rows.values[phase * rows.stride + column..];
+            gather(&mut to[starts[0]..][..most.min(from.len())], from, 1);
+        }
+        View::Winograd { shift } => {
+            let d = std::array::from_fn(|j| {
+                let (blocks, row) = ((shift + j) / WINOGRAD_OUTPUTS, (shift + j) % WINOGRAD_OUTPUTS);
+                (row * rows.step + phase) * rows.stride + column + blocks * form.apart
+            });
+            winograd_lines(*isa, rows.values, d, most, layout.members(line), to, starts);
         }
     }
 }
 
-/// The entries of a place along a single axis, by phase of the source.
+/// The entries of a signal as rows: one per phase of the source or, with minimal filtering, `unit` times as many, number
+/// `j step + phase` for position `j` of the columns.
+#[derive(Clone, Copy)]
 struct Rows<'a, T> {
     values: &'a [T],
     stride: usize,
+    step: usize,
 }
 
 /// The entries of one signal of a place: where they lie, or de-interleaved, with zeros where the source ends.
 fn signal_rows<'a, T: Element, const N: usize>(
-    form: &Form<N>,
-    isa: Isa,
+    schedule: &Schedule<T, N>,
     place: &Place,
     plane: &'a [T],
-    entries: &'a mut Vec<T>,
-    padded: &mut Vec<T>,
+    (entries, padded, runs): (&'a mut Vec<T>, &'a mut Vec<T>, &mut Vec<T>),
 ) -> Rows<'a, T> {
+    let Schedule { form, layout, isa, .. } = schedule;
     let axis = &form.axes[0];
     let step = axis.source_step;
-    // Pairs may read one position more than there are, and vectors some more.
-    let len = place.rows.len() + axis.reach + form.unit - 1;
+    let columns = layout.columns(form, form.num_columns(place.rows.len()));
+    let len = columns * form.unit;
     let start = axis.source_start + (place.rows.start * step) as isize;
     let end = start + (len * step) as isize;
     let inside = start >= 0 && end <= plane.len() as isize;
-    if step == 1 && inside {
-        return Rows { values: &plane[start as usize..], stride: 0 };
+    if step * form.unit == 1 && inside {
+        return Rows { values: &plane[start as usize..], stride: 0, step };
     }
     let from = if inside {
         &plane[start as usize..end as usize]
@@ -233,10 +247,34 @@ fn signal_rows<'a, T: Element, const N: usize>(
         }
         padded
     };
-    let stride = (len + SLACK).next_multiple_of(8);
+    if form.unit > 1 {
+        return self::columns(*isa, from, (form.apart, step), columns, entries, runs);
+    }
+    let stride = (len + SLACK).next_multiple_of(CHUNK);
     entries.resize((step * stride).max(entries.len()), T::zero());
-    deinterleave(isa, from, step, len, entries, stride);
-    Rows { values: entries, stride }
+    deinterleave(*isa, from, step, len, entries, stride);
+    Rows { values: entries, stride, step }
+}
+
+/// The rows of so many columns, for minimal filtering: entry `((4 i + j) apart + v) step + phase` is in row
+/// `j step + phase`, at column `i apart + v`. The step is 1 where positions are apart.
+fn columns<'a, T: Element>(
+    isa: Isa,
+    from: &[T],
+    (apart, step): (usize, usize),
+    columns: usize,
+    entries: &'a mut Vec<T>,
+    runs: &mut Vec<T>,
+) -> Rows<'a, T> {
+    let stride = (columns + SLACK).next_multiple_of(CHUNK);
+    let num_rows = WINOGRAD_OUTPUTS * step;
+    entries.resize((num_rows * stride).max(entries.len()), T::zero());
+    if apart == 1 {
+        deinterleave(isa, from, num_rows, columns, entries, stride);
+    } else {
+        deinterleave_runs(isa, (from, apart), columns / apart, (entries, stride), num_rows, runs);
+    }
+    Rows { values: entries, stride, step }
 }
 
 impl Content {
@@ -251,15 +289,22 @@ impl Content {
     ) -> Self {
         let extents = form.extents(place.rows.len());
         let first = segments.len();
-        let mut entry = strip.column * form.unit + flatten(line.outer, extents) + line.view.parity();
         // What a partial strip computes beyond its columns is dropped, whatever it reads there.
-        let end = line.view.entries(strip.len + layout.reach);
+        let (mut entry, end) = match line.view {
+            View::Entries => (strip.column, strip.len + layout.reach),
+            View::Winograd { .. } => {
+                let within = strip.column % form.apart;
+                let columns = layout.columns(form, within + strip.len);
+                ((strip.column - within) * form.unit, columns * form.unit)
+            }
+        };
+        entry += flatten(line.outer, extents);
         let step = form.axes[N - 1].source_step;
         let mut to = 0;
         while to < end {
             let row = extents[N - 1] - entry % extents[N - 1];
             let len = row.min(end - to);
-            if let Some((skip, len, from)) = form.source(place, strip.item, line.slot, entry, len) {
+            if let Some((skip, len, from)) = form.source(place, line.slot, entry, len) {
                 let own = Segment { to: to + skip, len, from };
                 match segments[first..].last_mut() {
                     // Rows without padding may lie together, one after the other.
@@ -299,25 +344,12 @@ impl Content {
     }
 }
 
-/// Elements that are moved at a time.
-const CHUNK: usize = 8;
-
 /// Zeros for a range, and perhaps for some elements after it.
 fn clear<T: Element>(to: &mut [T], range: Range<usize>) {
     for at in range.clone().step_by(CHUNK) {
         match to.get_mut(at..at + CHUNK) {
             Some(chunk) => chunk.fill(T::zero()),
             None => to[at..range.end].fill(T::zero()),
-        }
-    }
-}
-
-/// The first `len` elements, and perhaps some after them.
-fn copy_over<T: Element>(to: &mut [T], from: &[T], len: usize) {
-    for at in (0..len).step_by(CHUNK) {
-        match (to.get_mut(at..at + CHUNK), from.get(at..at + CHUNK)) {
-            (Some(to), Some(from)) => to.copy_from_slice(from),
-            _ => to[at..len].copy_from_slice(&from[at..len]),
         }
     }
 }

@@ -4,21 +4,21 @@ use lucid_kernels::{Element, Isa, interleave};
 
 use super::form::{Form, flatten};
 use super::place::Place;
-use crate::runs::multi_indices;
+use crate::runs::{interleave_runs, multi_indices};
 
 /// The sums of some channels at the positions of one batch item of a place.
 pub(crate) struct Sums<'a, T> {
     pub(crate) values: &'a [T],
-    /// Where the sums of each parity of the position and each phase of a channel begin, phases row-major.
+    /// Where the sums of each position of a column and each phase of a channel begin, phases row-major.
     pub(crate) phases: &'a [usize],
-    /// From an item's sums to the next one's: residues are items of their own.
-    pub(crate) of_item: usize,
 }
 
 /// Where the results of a place are in the part of a plane that belongs to it: the same for every channel.
 ///
-/// The results of a row of the last axis take turns: number `((2 i + parity) residues + residue) phases + phase` is from
-/// column `i`. So a column has a group of results for each phase of the outer axes.
+/// The results of a row of the last axis take turns: number `(unit q + j) phases + phase` is from column `q`, its position `j`.
+/// So a column has a group of results for each phase of the outer axes. Where the positions of a column are some entries
+/// apart, as many columns take turns together: there is one phase then, and number `(unit i + j) apart + v` is from
+/// column `i apart + v`.
 #[derive(Debug)]
 pub(crate) struct Placement<T> {
     /// Rows of results, by phase of the outer axes.
@@ -30,13 +30,13 @@ pub(crate) struct Placement<T> {
     count: usize,
     /// Results of the first columns that do not exist.
     skipped: usize,
-    residues: usize,
-    units: usize,
+    unit: usize,
+    apart: usize,
     /// Phases of the last axis.
     phases: usize,
     /// A buffer: where the rows of sums begin that are interleaved.
     starts: Vec<usize>,
-    /// A buffer: rows of several classes, brought together.
+    /// A buffer: rows of several classes, brought together, or runs of several rows.
     gathered: Vec<T>,
 }
 
@@ -60,8 +60,8 @@ impl<T: Element> Placement<T> {
             begin: 0,
             count: 0,
             skipped: 0,
-            residues: 1,
-            units: 1,
+            unit: 1,
+            apart: 1,
             phases: 1,
             starts: Vec::new(),
             gathered: Vec::new(),
@@ -92,19 +92,19 @@ impl<T: Element> Placement<T> {
         for (number, phase) in multi_indices(outer_phases).enumerate() {
             self.rows.extend(multi_indices(positions).filter_map(|outer| {
                 let at = form.outer_result(place, outer, phase, first)? * lattice.result_len;
-                Some(Row { phase: number, column: flatten(outer, extents) / form.unit, at })
+                Some(Row { phase: number, column: form.column(flatten(outer, extents)), at })
             }));
         }
         self.outer_phases = outer_phases.iter().product();
         self.begin = begin as usize - first[last];
         self.count = (end - begin).max(0) as usize;
         self.skipped = (begin - origin) as usize;
-        (self.residues, self.units, self.phases) = (form.residues, form.unit, lattice.phases.len());
+        (self.unit, self.apart, self.phases) = (form.unit, form.apart, lattice.phases.len());
     }
 
     /// Writes the sums of a channel to where they belong in a plane, which has the results of the place only.
     pub(crate) fn store(&mut self, isa: Isa, sums: &Sums<'_, T>, plane: &mut [T]) {
-        let group = self.phases * self.residues * self.units;
+        let group = self.phases * self.unit;
         let head = ((group - self.skipped % group) % group).min(self.count);
         let whole = (self.count - head) / group;
         let tail = head + whole * group;
@@ -112,13 +112,16 @@ impl<T: Element> Placement<T> {
         for rows in rows.chunk_by(|a, b| a.phase == b.phase) {
             starts.clear();
             starts.extend((0..group).map(|number| {
-                let (number, phase) = (number / self.phases, number % self.phases);
-                let (parity, residue) = (number / self.residues, number % self.residues);
-                let phase = (parity * self.outer_phases + rows[0].phase) * self.phases + phase;
-                sums.phases[phase] + residue * sums.of_item
+                let (member, phase) = (number / self.phases, number % self.phases);
+                sums.phases[(member * self.outer_phases + rows[0].phase) * self.phases + phase]
             }));
             for row in rows {
                 let to = &mut plane[row.at + self.begin..][..self.count];
+                if self.apart > 1 {
+                    // The stride is 1, so that every position has a result.
+                    interleave_runs(isa, &sums.values[row.column..], starts, self.apart, to, gathered);
+                    continue;
+                }
                 let value = |number: usize| {
                     let number = self.skipped + number;
                     sums.values[starts[number % group] + number / group + row.column]
@@ -179,7 +182,7 @@ fn interleave_from<T: Element>(
     }
     // Phases of several classes: bring together a few hundred positions at a time.
     const BLOCK: usize = 256;
-    rows.resize(num_rows * BLOCK, T::zero());
+    rows.resize((num_rows * BLOCK).max(rows.len()), T::zero());
     for (block, to) in to.chunks_mut(BLOCK * num_rows).enumerate() {
         let len = to.len() / num_rows;
         for (row, start) in rows.chunks_mut(BLOCK).zip(starts) {

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lucid_kernels::{Element, Isa, SignalLayout, Start, Terms, all_finite, pair_outputs};
+use lucid_kernels::{
+    Element, Isa, SignalLayout, Start, Terms, WINOGRAD_POINTS, all_finite, winograd_outputs,
+};
 
 use super::form::{Filtering, Form, flatten};
 use super::packed::Packed;
@@ -94,7 +96,7 @@ fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &
 }
 
 /// `result = bias + the pass of source and weight`; returns whether every weight is finite, and with minimal filtering
-/// every element of the source. Where one is not, terms that do not exist count as NaN instead of nothing, or those of
+/// every element of the result. Where one is not, terms that do not exist count as NaN instead of nothing, or those of
 /// neighbours are, and the result is void.
 pub(crate) fn pass<T: Element, const N: usize>(
     g: &Geometry<N>,
@@ -115,7 +117,7 @@ pub(crate) fn pass<T: Element, const N: usize>(
     let run = Run { schedule, operands, panels, finite: AtomicBool::new(finite) };
     let lend = || {
         let mut scratch = pool.lend();
-        (scratch.holds, scratch.packed.finite) = (None, true);
+        scratch.holds = None;
         scratch
     };
     let num_threads = threads_for(g.multiplications(), SHARED);
@@ -209,7 +211,7 @@ impl<T: Element, const N: usize> Run<'_, T, N> {
             packed.visit(form, layout, place, strips);
             scratch.holds = None;
         }
-        let per_item = scratch.strips.len() / form.num_items(place);
+        let per_item = scratch.strips.len() / place.batch.len();
         let mut start = channels.start;
         while start < channels.end {
             let chunk = start..(start + schedule.chunk).min(channels.end);
@@ -231,22 +233,26 @@ impl<T: Element, const N: usize> Run<'_, T, N> {
             }
             let Scratch { sums, first_rows, phases, placement, .. } = scratch;
             find_first_rows(schedule, chunk.len(), first_rows);
-            if form.unit == 2 {
-                combine(schedule, first_rows, chunk.len(), sums);
-            }
             let of_item = per_item * layout.width;
+            if form.unit > 1 {
+                let columns = form.num_columns(place.rows.len());
+                let items = (0..place.batch.len()).map(|item| (item * of_item, columns));
+                let channels = place.group * form.result_channels + chunk.start..;
+                let bias = |channel: usize| {
+                    self.operands.bias.map_or(T::zero(), |bias| bias[channels.start + channel])
+                };
+                if !combine(schedule, first_rows, chunk.len(), items, bias, sums) {
+                    self.finite.store(false, Ordering::Relaxed);
+                }
+            }
             for item in 0..place.batch.len() {
                 for channel in chunk.clone() {
-                    let column = item * form.residues * of_item;
-                    find_phases(schedule, first_rows, channel - chunk.start, column, phases);
-                    let sums = Sums { values: sums, phases, of_item };
+                    find_phases(schedule, first_rows, channel - chunk.start, item * of_item, phases);
+                    let sums = Sums { values: sums, phases };
                     placement.store(schedule.isa, &sums, planes.plane(item, channel));
                 }
             }
             start = chunk.end;
-        }
-        if !scratch.packed.finite {
-            self.finite.store(false, Ordering::Relaxed);
         }
     }
 }
@@ -265,34 +271,38 @@ fn find_first_rows<T: Element, const N: usize>(
     }));
 }
 
-/// Turns the sums of products into even and odd outputs.
+/// Turns the sums of products into outputs, by item: its first column and how many there are. Returns whether all of them
+/// are finite, as they are not if something was not that they are made of.
 fn combine<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     first_rows: &[usize],
     channels: usize,
+    items: impl Iterator<Item = (usize, usize)> + Clone,
+    bias: impl Fn(usize) -> T,
     sums: &mut [T],
-) {
+) -> bool {
+    let mut are_finite = true;
     let mut first_rows = first_rows;
     for (panels, class) in schedule.classes().zip(&schedule.form.classes) {
         let (rows, others) = first_rows.split_at(panels.len());
         first_rows = others;
-        let len = channels * class.phases.len() * schedule.row_stride;
-        let part = |sum: usize| rows[sum] * schedule.row_stride..rows[sum] * schedule.row_stride + len;
-        const APART: &str = "every sum has rows of its own";
-        if panels.len() == 3 {
-            let parts = sums.get_disjoint_mut([part(0), part(1), part(2)]);
-            let [even, both, odd] = parts.expect(APART);
-            pair_outputs(even, both, odd, &[]);
-        } else {
-            let parts = sums.get_disjoint_mut([part(0), part(1), part(2), part(3)]);
-            let [even, both, odd, opposite] = parts.expect(APART);
-            pair_outputs(even, both, odd, opposite);
+        let num_phases = class.phases.len();
+        for row in 0..channels * num_phases {
+            for (column, columns) in items.clone() {
+                let mut starts = [0; WINOGRAD_POINTS];
+                for (start, first) in starts.iter_mut().zip(rows) {
+                    *start = (first + row) * schedule.row_stride + column;
+                }
+                let starts = &starts[..rows.len()];
+                are_finite &= winograd_outputs(schedule.isa, sums, starts, columns, bias(row / num_phases));
+            }
         }
     }
+    are_finite
 }
 
-/// Where the outputs of each phase of a channel begin, from column `column` on: by parity of the position, then by phase,
-/// row-major.
+/// Where the outputs of each phase of a channel begin, from column `column` on: by number of the position in the column, then
+/// by phase, row-major.
 fn find_phases<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     first_rows: &[usize],
@@ -308,10 +318,10 @@ fn find_phases<T: Element, const N: usize>(
     let mut first_rows = first_rows;
     for (panels, class) in schedule.classes().zip(&form.classes) {
         for (number, phase) in class.phases.iter().enumerate() {
-            for parity in 0..form.unit {
-                // Even outputs are in the first sum, odd ones in the third.
-                let row = first_rows[2 * parity] + channel * class.phases.len() + number;
-                starts[parity * num_phases + flatten(phase.index, counts)] =
+            for member in 0..form.unit {
+                // The outputs take the places of the first four sums.
+                let row = first_rows[member] + channel * class.phases.len() + number;
+                starts[member * num_phases + flatten(phase.index, counts)] =
                     row * schedule.row_stride + column;
             }
         }
@@ -341,8 +351,8 @@ fn add_sources<T: Element, const N: usize>(
     let Scratch { packed, strips, sums, starts, .. } = scratch;
     let strip_len = layout.strip_len(sources.len());
     let (mut first_row, mut first_panel) = (0, 0);
-    // Both outputs of a pair have the bias.
-    let of_bias = if form.unit == 2 { 1 } else { 0 };
+    // With minimal filtering it is added to the outputs.
+    let bias = bias.filter(|_| form.unit == 1);
     for (class, offsets) in schedule.panels.iter().zip(&schedule.offsets) {
         let kernel = &class.kernel;
         let (m, lanes, num_phases) = (kernel.rows(), kernel.lanes(), class.class.phases.len());
@@ -360,7 +370,7 @@ fn add_sources<T: Element, const N: usize>(
             starts.extend((0..m).map(|m_| {
                 let channel = (panel * m + m_) / num_phases;
                 let channel = place.group * form.result_channels + (chunk.start + channel).min(chunk.end - 1);
-                bias.filter(|_| class.sum == of_bias).map_or(T::zero(), |bias| bias[channel])
+                bias.map_or(T::zero(), |bias| bias[channel])
             }));
             let start = if sources.start == 0 { Start::Rows(starts.as_slice()) } else { Start::Sums };
             for (number, strip) in strips.iter().enumerate() {

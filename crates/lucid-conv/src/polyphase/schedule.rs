@@ -91,12 +91,12 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let strips = (SOURCE_LEN / (channels * per_channel)).max(MIN_COLUMNS.div_ceil(width)).min(most);
         let len = form.axes[0].len;
         let inner: usize = form.extents(1)[1..].iter().product();
-        let rows = (strips * width * form.unit / (inner * form.residues)).clamp(1, len);
+        let rows = (strips * width * form.unit / inner).clamp(1, len);
         let parts = len.div_ceil(rows);
         // In parts as equal as whole strips allow.
         let rows = len.div_ceil(parts);
-        let rows = if N == 1 { rows.next_multiple_of(width * form.unit).min(len) } else { rows };
-        let per_item = form.num_columns(rows).div_ceil(width) * form.residues;
+        let rows = if N == 1 { whole_strips(rows, width, &form).min(len) } else { rows };
+        let per_item = form.num_columns(rows).div_ceil(width);
         let items = if rows == len { (strips / per_item).clamp(1, g.batch().max(1)) } else { 1 };
         let strips = per_item * items;
         let max_terms = panels.iter().map(|panels| panels.terms().len()).max().unwrap_or(1);
@@ -183,6 +183,14 @@ fn choose_kernel<T: Element>(isa: Isa, num_rows: usize) -> TileKernel<T> {
         (num_rows.div_ceil(rows) * cycles * 64 / vectors, MAX_ROWS * 8 - rows * vectors)
     };
     kernels.min_by_key(cost).expect("there are kernels")
+}
+
+/// At least so many positions of one axis as whole strips, or a little less where columns take turns whose number the width
+/// is no multiple of.
+fn whole_strips<const N: usize>(rows: usize, width: usize, form: &Form<N>) -> usize {
+    let turns = form.unit * form.apart;
+    let rows = rows.next_multiple_of(width * form.unit);
+    (rows - rows % turns).max(turns)
 }
 
 fn gcd(a: usize, b: usize) -> usize {

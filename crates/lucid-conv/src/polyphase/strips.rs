@@ -7,9 +7,12 @@
 //! What terms of another offset of the outer axes read is a line of its own, or, where rows are short, further on in the
 //! same one: flat positions reach from one row into the next.
 
-use lucid_kernels::PairTaps;
+use std::collections::BTreeMap;
+use std::ops::Range;
 
-use super::form::{Form, Line, Term, View, flatten};
+use lucid_kernels::WINOGRAD_POINTS;
+
+use super::form::{Form, Line, Term, flatten};
 use super::place::Place;
 
 /// Elements of the source of one strip that should stay in a first-level cache beside a panel of weights.
@@ -33,10 +36,14 @@ pub(crate) struct Layout<const N: usize> {
     pub(crate) reach: usize,
     /// Whether offsets of the outer axes are shifts within a line.
     is_flat: bool,
-    /// Of each line and member: the sum that reads it, and where it begins within the sum's part of a channel.
-    members: Vec<Vec<(usize, usize)>>,
+    /// Of each line: the members that some term reads, each of which belongs to the sum of the same number.
+    members: Vec<Range<usize>>,
+    /// Of each line and member: where it begins within the sum's part of a channel.
+    starts: Vec<[usize; WINOGRAD_POINTS]>,
     /// By sum: from a channel's first element to the next one's.
-    channel_strides: Vec<usize>,
+    channel_strides: [usize; WINOGRAD_POINTS],
+    /// By sum: the elements of a channel that belong to the sums before it.
+    parts: [usize; WINOGRAD_POINTS],
 }
 
 /// A strip of a place.
@@ -62,35 +69,40 @@ impl<const N: usize> Layout<N> {
     /// Wide strips where they fit a first-level cache with all channels, as there is less to be done per element then, or
     /// where neighbouring strips would share too much.
     fn with_lines(form: &Form<N>, tile: usize, is_flat: bool) -> Self {
-        let mut lines: Vec<Line<N>> = Vec::new();
+        // In this order, lines that are made of the same entries are neighbours.
+        let mut found: BTreeMap<Line<N>, Range<usize>> = BTreeMap::new();
         for term in form.terms() {
-            let line = line_of(term, is_flat);
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
+            let own = term.member..term.member + 1;
+            let members = found.entry(line_of(term, is_flat)).or_insert(own.clone());
+            *members = members.start.min(own.start)..members.end.max(own.end);
         }
+        let (lines, members): (Vec<Line<N>>, Vec<Range<usize>>) = found.into_iter().unzip();
         let reach = form.terms().map(|term| shift(form, term, is_flat)).max().unwrap_or(0);
-        let num_lines: usize = lines.iter().map(|line| line.view.sums().len()).sum();
+        // A panel goes over the lines of its own sum.
+        let lines_of = |sum: usize| members.iter().filter(|members| members.contains(&sum)).count();
+        let num_lines = (0..WINOGRAD_POINTS).map(lines_of).max().unwrap_or(0);
         let fits = |width: usize| form.source_channels * num_lines * (width + reach) <= STRIP_LEN;
         let columns = form.num_columns(form.axes[0].len);
         let least = (2 * reach).min(columns).div_ceil(tile).max(1);
         let width = (least..=64 / tile).rev().find(|&tiles| fits(tiles * tile)).unwrap_or(least) * tile;
         let line_len = (width + reach).next_multiple_of(8);
-        let mut channel_strides = Vec::new();
-        let mut put = |&sum: &usize| {
-            channel_strides.resize(channel_strides.len().max(sum + 1), 0);
-            let start: &mut usize = &mut channel_strides[sum];
-            *start += line_len;
-            (sum, *start - line_len)
-        };
-        let members = lines.iter().map(|line| line.view.sums().iter().map(&mut put).collect()).collect();
-        Layout { width, lines, line_len, reach, is_flat, members, channel_strides }
+        let mut channel_strides = [0; WINOGRAD_POINTS];
+        let starts = members.iter().map(|members| {
+            let mut starts = [0; WINOGRAD_POINTS];
+            for member in members.clone() {
+                starts[member] = channel_strides[member];
+                channel_strides[member] += line_len;
+            }
+            starts
+        });
+        let starts = starts.collect();
+        let parts = std::array::from_fn(|sum| channel_strides[..sum].iter().sum());
+        Layout { width, lines, line_len, reach, is_flat, members, starts, channel_strides, parts }
     }
 
     /// From a channel's first element to the next one's, within the part of a sum.
     pub(crate) fn channel_stride(&self, sum: usize) -> usize {
-        // A sum without terms has no lines.
-        self.channel_strides.get(sum).copied().unwrap_or(0)
+        self.channel_strides[sum]
     }
 
     /// Elements of a strip, per channel.
@@ -106,23 +118,33 @@ impl<const N: usize> Layout<N> {
 
     /// Where the part of a sum begins in a strip of so many channels.
     pub(crate) fn part(&self, sum: usize, channels: usize) -> usize {
-        channels * self.channel_strides.iter().take(sum).sum::<usize>()
+        channels * self.parts[sum]
     }
 
     /// Where in its sum's part of a channel a term reads.
     pub(crate) fn offset(&self, form: &Form<N>, term: &Term<N>) -> usize {
         let line = line_of(term, self.is_flat);
         let line = self.lines.iter().position(|own| *own == line).expect("every term's line was put there");
-        self.members[line][term.member].1 + shift(form, term, self.is_flat)
+        self.starts[line][term.member] + shift(form, term, self.is_flat)
+    }
+
+    /// Columns of entries that so many columns of results read, from the same one on, as whole blocks of those that are
+    /// interleaved.
+    pub(crate) fn columns(&self, form: &Form<N>, columns: usize) -> usize {
+        let following = if form.unit > 1 { 2 * form.apart } else { 0 };
+        (columns + self.reach + following).next_multiple_of(form.apart)
+    }
+
+    /// The members of a line that are read.
+    pub(crate) fn members(&self, line: usize) -> Range<usize> {
+        self.members[line].clone()
     }
 
     /// Where in a strip of `channels` channels the members of a line begin for one of them.
-    pub(crate) fn starts(&self, line: usize, channel: usize, channels: usize) -> [usize; 4] {
-        let members = &self.members[line];
+    pub(crate) fn starts(&self, line: usize, channel: usize, channels: usize) -> [usize; WINOGRAD_POINTS] {
+        let starts = &self.starts[line];
         std::array::from_fn(|member| {
-            members.get(member).map_or(0, |&(sum, start)| {
-                self.part(sum, channels) + channel * self.channel_strides[sum] + start
-            })
+            channels * self.parts[member] + channel * self.channel_strides[member] + starts[member]
         })
     }
 
@@ -133,7 +155,7 @@ impl<const N: usize> Layout<N> {
         let of_item = move |item| {
             starts.clone().map(move |column| Strip { item, column, len: self.width.min(end - column) })
         };
-        (0..form.num_items(place)).flat_map(of_item)
+        (0..place.batch.len()).flat_map(of_item)
     }
 }
 
@@ -145,34 +167,6 @@ fn line_of<const N: usize>(term: &Term<N>, is_flat: bool) -> Line<N> {
 /// How far after a column a term reads in its line.
 fn shift<const N: usize>(form: &Form<N>, term: &Term<N>, is_flat: bool) -> usize {
     // Rows of the last axis are whole columns, and no other extent than the first depends on the place.
-    let outer = if is_flat { flatten(term.line.outer, form.extents(1)) / form.unit } else { 0 };
+    let outer = if is_flat { form.column(flatten(term.line.outer, form.extents(1))) } else { 0 };
     outer + term.offset
-}
-
-impl View {
-    /// The sums that read the lines of the view, one after the other.
-    pub(crate) fn sums(self) -> &'static [usize] {
-        match self {
-            View::Entries => &[0],
-            View::Pairs { taps: PairTaps::One, .. } => &[0, 2],
-            View::Pairs { taps: PairTaps::Two, .. } => &[0, 1, 2],
-            View::Pairs { taps: PairTaps::Three, .. } => &[0, 1, 2, 3],
-        }
-    }
-
-    /// Which entry of a column is the first.
-    pub(crate) fn parity(self) -> usize {
-        match self {
-            View::Entries => 0,
-            View::Pairs { parity, .. } => parity,
-        }
-    }
-
-    /// Entries that so many columns are made of.
-    pub(crate) fn entries(self, columns: usize) -> usize {
-        match self {
-            View::Entries => columns,
-            View::Pairs { taps, .. } => 2 * (columns - 1) + taps.taps() + 1,
-        }
-    }
 }

@@ -88,40 +88,37 @@ impl<T: Element, const N: usize> Panels<T, N> {
 /// Sources that are packed into one panel before the next.
 const SOURCES: usize = 16;
 
-/// Where the taps of one term are within the weight, for each row of a panel.
-enum TermTaps {
-    Tap(Vec<usize>),
-    Sum([Vec<usize>; 2]),
-    HalfSum([Vec<usize>; 3]),
-    HalfAlternating([Vec<usize>; 3]),
+/// What one term of a panel is made of, for each row.
+struct TermTaps<T> {
+    /// Of each tap, at most three: what it is multiplied with, and where in the weight it is for each row.
+    taps: Vec<(T, Vec<usize>)>,
 }
 
-impl TermTaps {
+impl<T: Element> TermTaps<T> {
     /// Those of every panel, term by term.
-    fn of<T: Element, const N: usize>(
+    fn of<const N: usize>(
         panels: &Panels<T, N>,
         channels: Range<usize>,
         (stride, num_panels): (usize, usize),
-    ) -> Vec<TermTaps> {
+    ) -> Vec<TermTaps<T>> {
         let (m, phases) = (panels.kernel.rows(), &panels.class.phases);
         let num_rows = channels.len() * phases.len();
         let terms = 0..panels.terms().len();
         let of_term = |panel: usize, term: usize| {
-            let factors: Vec<(usize, Factor)> = (panel * m..(panel + 1) * m)
+            let factors: Vec<(usize, &Factor)> = (panel * m..(panel + 1) * m)
                 .map(|row| {
                     let row = row.min(num_rows - 1);
                     let channel = channels.start + row / phases.len();
-                    (channel * stride, phases[row % phases.len()].factors[panels.sum][term])
+                    (channel * stride, &phases[row % phases.len()].factors[panels.sum][term])
                 })
                 .collect();
-            let tap = |number: usize| factors.iter().map(|(at, factor)| at + factor.tap(number)).collect();
-            // All phases of a class have the same terms, and so the same kind of factor.
-            match factors[0].1 {
-                Factor::Tap(_) => TermTaps::Tap(tap(0)),
-                Factor::Sum(_) => TermTaps::Sum([tap(0), tap(1)]),
-                Factor::HalfSum(_) => TermTaps::HalfSum([tap(0), tap(1), tap(2)]),
-                Factor::HalfAlternating(_) => TermTaps::HalfAlternating([tap(0), tap(1), tap(2)]),
-            }
+            let tap = |number: usize| factors.iter().map(|(at, factor)| at + factor.taps[number]).collect();
+            let coefficients = factors[0].1.coefficients.iter().enumerate();
+            let taps = coefficients.filter(|(_, coefficient)| **coefficient != 0.0).map(|(number, &c)| {
+                let coefficient = T::from(c).expect("every float has a value near it");
+                (coefficient, tap(number))
+            });
+            TermTaps { taps: taps.collect() }
         };
         (0..num_panels)
             .flat_map(|panel| terms.clone().map(move |term| (panel, term)))
@@ -131,41 +128,30 @@ impl TermTaps {
 }
 
 /// The terms of one source channel of a panel, `m` rows each.
-fn pack_terms<T: Element>(taps: &[TermTaps], w: &[T], panel: &mut [T], m: usize) {
-    let half = T::one() / (T::one() + T::one());
-    for (term, taps) in panel.chunks_mut(m).zip(taps) {
-        match taps {
-            TermTaps::Tap(a) => {
+fn pack_terms<T: Element>(terms: &[TermTaps<T>], w: &[T], panel: &mut [T], m: usize) {
+    for (term, TermTaps { taps }) in panel.chunks_mut(m).zip(terms) {
+        match &taps[..] {
+            [(one, a)] if one.is_one() => {
                 for (packed, &a) in term.iter_mut().zip(a) {
                     *packed = w[a];
                 }
             }
-            TermTaps::Sum([a, b]) => {
+            [(ca, a), (cb, b)] => {
                 for (packed, (&a, &b)) in term.iter_mut().zip(a.iter().zip(b)) {
-                    *packed = w[a] + w[b];
+                    *packed = *ca * w[a] + *cb * w[b];
                 }
             }
-            TermTaps::HalfSum([a, b, c]) => {
+            [(ca, a), (cb, b), (cc, c)] => {
                 for (packed, ((&a, &b), &c)) in term.iter_mut().zip(a.iter().zip(b).zip(c)) {
-                    *packed = (w[a] + w[b] + w[c]) * half;
+                    *packed = *ca * w[a] + *cb * w[b] + *cc * w[c];
                 }
             }
-            TermTaps::HalfAlternating([a, b, c]) => {
-                for (packed, ((&a, &b), &c)) in term.iter_mut().zip(a.iter().zip(b).zip(c)) {
-                    *packed = (w[a] - w[b] + w[c]) * half;
+            taps => {
+                let sum = |row: usize| taps.iter().fold(T::zero(), |sum, (c, a)| sum + *c * w[a[row]]);
+                for (row, packed) in term.iter_mut().enumerate() {
+                    *packed = sum(row);
                 }
             }
-        }
-    }
-}
-
-impl Factor {
-    /// One of its taps.
-    fn tap(self, number: usize) -> usize {
-        match self {
-            Factor::Tap(tap) => tap,
-            Factor::Sum(taps) => taps[number],
-            Factor::HalfSum(taps) | Factor::HalfAlternating(taps) => taps[number],
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::support::{Setup, config, every_plan, random, relative_error, setups};
 use lucid_check::reference;
-use lucid_conv::{Kind, Pass};
+use lucid_conv::{Algorithm, Kind, Pass};
 use ndarray::{ArrayD, Axis};
 use proptest::prelude::*;
 
@@ -34,6 +34,9 @@ fn check_identity<const N: usize>(setup: &Setup<N>) {
     // sums over the result. Every one of them is at most the product of the two largest lengths.
     let tolerance = relative_error(x.len() + y.len() + 2 * w.len()) * magnitude;
 
+    // What neighbours share cancels, where the definition has no product, but for rounding.
+    let sums = x.len() + y.len() + w.len();
+    let shared = relative_error(sums) * absolute.iter().map(|array| array.sum()).product::<f64>();
     let mut forms = Vec::new();
     for (pass, algorithm, plan) in every_plan(&plan) {
         let form = match pass {
@@ -44,12 +47,15 @@ fn check_identity<const N: usize>(setup: &Setup<N>) {
             Pass::BackwardWeight => plan.backward_weight(x.view(), y.view()).map(|result| inner(&result, &w)),
         };
         let form = form.expect("the arrays have the shapes of the setup");
-        assert_eq!(form != 0.0, magnitude > 0.0, "{pass} by {algorithm} is {form}: {setup:?}");
+        if algorithm != Algorithm::Minimal {
+            assert_eq!(form != 0.0, magnitude > 0.0, "{pass} by {algorithm} is {form}: {setup:?}");
+        }
         forms.push((pass, algorithm, form));
     }
     let (.., first) = forms[0];
     for (pass, algorithm, form) in forms {
         let error = (form - first).abs();
+        let tolerance = if algorithm == Algorithm::Minimal { tolerance + shared } else { tolerance };
         assert!(
             error <= tolerance,
             "{pass} by {algorithm}: {form} and {first}, {error} > {tolerance}: {setup:?}"
