@@ -209,7 +209,9 @@ unsafe fn outputs<X: Vector<Element: Float>>(
     let [one, minus_one, a, b, a_squared, b_squared, a_cubed, b_cubed] =
         [1.0, -1.0, A, B, a2, b2, A * a2, B * b2].map(|value| unsafe { constant::<X>(value) });
     // SAFETY: the caller promises the instruction set.
-    let (zero, bias) = unsafe { (X::zero(), X::splat(bias)) };
+    let zero = unsafe { X::zero() };
+    // SAFETY: the caller promises the instruction set.
+    let bias = unsafe { X::splat(bias) };
     // 0 * x is NaN where x is not finite, and a sum with a NaN is NaN.
     let mut zeros = [zero; WINOGRAD_OUTPUTS];
     while done + X::LANES <= len {
@@ -255,21 +257,28 @@ unsafe fn outputs<X: Vector<Element: Float>>(
 /// As [`lines()`].
 #[inline(always)]
 unsafe fn every_line<X: Vector<Element: Float>, S: Vector<Element = X::Element>>(job: &Lines<X::Element>) {
-    // SAFETY: in all three the caller promises the same.
     match (job.points.start, job.points.end) {
-        (0, 6) => unsafe {
-            let done = lines::<X, true, true>(job, 0);
-            lines::<S, true, true>(job, done);
-        },
-        (0, _) => unsafe {
-            let done = lines::<X, true, false>(job, 0);
-            lines::<S, true, false>(job, done);
-        },
-        _ => unsafe {
-            let done = lines::<X, false, false>(job, 0);
-            lines::<S, false, false>(job, done);
-        },
+        // SAFETY: the caller promises the same.
+        (0, 6) => unsafe { lines_of::<X, S, true, true>(job) },
+        // SAFETY: the caller promises the same.
+        (0, _) => unsafe { lines_of::<X, S, true, false>(job) },
+        // SAFETY: the caller promises the same.
+        _ => unsafe { lines_of::<X, S, false, false>(job) },
     }
+}
+
+/// # Safety
+/// As [`lines()`].
+#[inline(always)]
+unsafe fn lines_of<X, S, const ZERO: bool, const INFINITY: bool>(job: &Lines<X::Element>)
+where
+    X: Vector<Element: Float>,
+    S: Vector<Element = X::Element>,
+{
+    // SAFETY: the caller promises the same.
+    let done = unsafe { lines::<X, ZERO, INFINITY>(job, 0) };
+    // SAFETY: the caller promises the same.
+    unsafe { lines::<S, ZERO, INFINITY>(job, done) };
 }
 
 /// All outputs: as [`every_line`].
