@@ -19,7 +19,7 @@ pub(crate) fn built_in() -> Result<[Clip; 2]> {
     let power = |signal: &[f32]| signal.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
     let gain = (power(&clean.samples) / power(&noise) / 10_f64.powf(SNR / 10.0)).sqrt() as f32;
     let samples = clean.samples.iter().zip(&noise).map(|(speech, noise)| speech + gain * noise).collect();
-    Ok([clean, Clip { name: format!("{name} in noise, {SNR} dB below it"), samples }])
+    Ok([clean, Clip { name: format!("{name} with noise, {SNR} dB below it"), samples }])
 }
 
 /// A rumble and a hiss: white noise, and the same through a low-pass filter.
