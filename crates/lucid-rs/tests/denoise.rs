@@ -115,7 +115,7 @@ fn frames_that_overlap_add_up_to_the_sound() {
 #[test]
 fn noise_goes_and_speech_stays_where_it_was() {
     let [clean, noisy] = noise::built_in().unwrap();
-    let denoised = denoise(&noisy.samples, || ()).unwrap();
+    let denoised = denoise(Denoiser::new().unwrap(), &noisy.samples, || ()).unwrap();
     assert_eq!(denoised.len(), clean.samples.len());
     let [before, after] = [&noisy.samples, &denoised].map(|samples| si_snr(samples, &clean.samples));
     assert!((before - 5.0).abs() < 0.1 && after > before + 6.0, "{before} dB, {after} dB");

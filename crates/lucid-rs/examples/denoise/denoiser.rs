@@ -50,9 +50,13 @@ impl Denoiser {
     }
 }
 
-/// All of `samples` without noise, as many. `advance` is called after each frame.
-pub(crate) fn denoise(samples: &[f32], mut advance: impl FnMut()) -> Result<Vec<f32>> {
-    let mut denoiser = Denoiser::new()?;
+/// All of `samples` without noise, as many, through a `denoiser` that has heard nothing else. `advance` is called after each
+/// frame.
+pub(crate) fn denoise(
+    mut denoiser: Denoiser,
+    samples: &[f32],
+    mut advance: impl FnMut(),
+) -> Result<Vec<f32>> {
     let mut denoised = Vec::with_capacity(samples.len() + WINDOW);
     // The last samples come out when something else goes in.
     let silence = [0.0; HOP];

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Args;
 use crate::audio::{Clip, SAMPLE_RATE};
-use crate::denoiser::denoise;
+use crate::denoiser::{Denoiser, denoise};
 use crate::error::Result;
 use crate::metric::si_snr;
 use crate::transform::HOP;
@@ -25,9 +25,10 @@ fn denoise_file(args: &Args) -> Result<()> {
     std::fs::create_dir_all(&args.output)
         .map_err(|error| format!("making the folder {}: {error}", args.output.display()))?;
 
+    let denoiser = Denoiser::new()?;
     let start = Instant::now();
     let bar = bar(noisy.samples.len().div_ceil(HOP) as u64 + 1);
-    let denoised = denoise(&noisy.samples, || bar.inc(1))?;
+    let denoised = denoise(denoiser, &noisy.samples, || bar.inc(1))?;
     bar.finish_and_clear();
     let seconds = start.elapsed().as_secs_f64();
 

@@ -25,21 +25,21 @@ pub(crate) struct Transform {
 
 impl Transform {
     pub(crate) fn new() -> Result<Self> {
-        let turn = |n: usize| TAU * (n % WINDOW) as f64 / WINDOW as f64;
-        let window = |n: usize| (0.5 - 0.5 * turn(n).cos()).sqrt();
+        // cos(2 pi n / N), of which the sines are the part that comes a quarter later.
+        let cosines: Vec<f64> = (0..WINDOW).map(|n| (TAU * n as f64 / WINDOW as f64).cos()).collect();
+        let window: Vec<f64> = cosines.iter().map(|cosine| (0.5 - 0.5 * cosine).sqrt()).collect();
         let wave = |row: usize, n: usize| match row.checked_sub(NUM_BINS) {
-            None => turn(row * n).cos(),
-            Some(bin) => -turn(bin * n).sin(),
+            None => cosines[row * n % WINDOW],
+            Some(bin) => -cosines[(bin * n + 3 * WINDOW / 4) % WINDOW],
         };
         // Every bin stands for its conjugate too, but for the first and the last.
-        let count =
-            |row: usize| if row % NUM_BINS == 0 || row % NUM_BINS == NUM_BINS - 1 { 1.0 } else { 2.0 };
+        let count = |row: usize| if [0, NUM_BINS - 1].contains(&(row % NUM_BINS)) { 1.0 } else { 2.0 };
         let rows = 2 * NUM_BINS;
         let analysis = (0..rows).flat_map(|row| (0..WINDOW).map(move |n| (row, n)));
-        let analysis = analysis.map(|(row, n)| (window(n) * wave(row, n)) as f32).collect();
+        let analysis = analysis.map(|(row, n)| (window[n] * wave(row, n)) as f32).collect();
         let synthesis = (0..WINDOW).flat_map(|n| (0..rows).map(move |row| (row, n)));
         let synthesis = synthesis
-            .map(|(row, n)| (window(n) * count(row) * wave(row, n) / WINDOW as f64) as f32)
+            .map(|(row, n)| (window[n] * count(row) * wave(row, n) / WINDOW as f64) as f32)
             .collect();
         // The sums of a product run along rows: so a matrix lies, and is turned, as a dense layer's.
         Ok(Transform {

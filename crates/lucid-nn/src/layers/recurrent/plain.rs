@@ -48,7 +48,7 @@ pub(super) fn scan<C: Cell, T: Element>(
         for (row, carried) in state.chunks_exact_mut(C::NUM_CARRIED * size).enumerate() {
             hidden.copy_from_slice(&bias_hh);
             for (&h, weights) in carried[..size].iter().zip(weight_hh.chunks_exact(width)) {
-                hidden.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum = *sum + h * weight);
+                hidden.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum += h * weight);
             }
             let at = time * batch + row;
             C::advance(&inputs[at * width..][..width], &hidden, carried);

@@ -50,19 +50,17 @@ struct Bands {
 
 #[derive(Module)]
 struct Encoder {
-    en_convs: (Level<Conv2d, PRelu>, Level<Conv2d, PRelu>, Block<Conv2d>, Block<Conv2d>, Block<Conv2d>),
+    en_convs: (Down, Down, Block<Conv2d>, Block<Conv2d>, Block<Conv2d>),
 }
 
 #[derive(Module)]
 struct Decoder {
-    de_convs: (
-        Block<ConvTranspose2d>,
-        Block<ConvTranspose2d>,
-        Block<ConvTranspose2d>,
-        Level<ConvTranspose2d, PRelu>,
-        Level<ConvTranspose2d, Tanh>,
-    ),
+    de_convs: (Mirrored, Mirrored, Mirrored, Up<PRelu>, Up<Tanh>),
 }
+
+type Down = Level<Conv2d, PRelu>;
+type Up<A> = Level<ConvTranspose2d, A>;
+type Mirrored = Block<ConvTranspose2d>;
 
 /// A convolution that halves the width, or a transposed one that doubles it.
 #[derive(Module)]
