@@ -291,6 +291,7 @@ tuple!(A 0);
 tuple!(A 0, B 1);
 tuple!(A 0, B 1, C 2);
 tuple!(A 0, B 1, C 2, D 3);
+tuple!(A 0, B 1, C 2, D 3, E 4);
 
 impl<T: Element, M: Module<T> + ?Sized> Module<T> for Box<M> {
     fn visit(&self, path: &Path, visit: &mut dyn FnMut(&Path, &Var<T>)) {

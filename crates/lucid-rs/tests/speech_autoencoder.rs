@@ -5,16 +5,12 @@
 
 #[path = "../examples/speech_autoencoder/args.rs"]
 mod args;
-#[path = "../examples/speech_autoencoder/audio.rs"]
-mod audio;
 #[path = "../examples/speech_autoencoder/checkpoint.rs"]
 mod checkpoint;
 #[path = "../examples/speech_autoencoder/config.rs"]
 mod config;
 #[path = "../examples/speech_autoencoder/curves.rs"]
 mod curves;
-#[path = "../examples/speech_autoencoder/metric.rs"]
-mod metric;
 #[path = "../examples/speech_autoencoder/model.rs"]
 mod model;
 #[path = "../examples/speech_autoencoder/progress.rs"]
@@ -28,10 +24,14 @@ mod spectral;
 #[path = "../examples/speech_autoencoder/train.rs"]
 mod train;
 
+#[path = "../examples/common/audio.rs"]
+mod audio;
 #[path = "../examples/common/error.rs"]
 mod error;
 #[path = "../examples/common/files.rs"]
 mod files;
+#[path = "../examples/common/metric.rs"]
+mod metric;
 #[path = "../examples/common/plot.rs"]
 mod plot;
 #[path = "../examples/common/spectrogram.rs"]

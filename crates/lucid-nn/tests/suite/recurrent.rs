@@ -172,6 +172,37 @@ fn frame_by_frame_is_the_whole_sequence() {
     pieces(&|x, state| run_lstm(&lstm, x, state));
 }
 
+/// Without a record, few products are computed on plain numbers, and many as with one: a batch of 1 is few here, of 90 many.
+#[test]
+fn without_a_record_the_same_comes_out() {
+    let config = RecurrentConfig::new(3, 8);
+    for config in [
+        RecurrentConfig { num_layers: 2, bidirectional: true, ..config },
+        RecurrentConfig { bias: false, batch_first: true, ..config },
+    ] {
+        let (gru, lstm) = (Gru::new(config, &mut rng()).unwrap(), Lstm::new(config, &mut rng()).unwrap());
+        for shape in [vec![6, 3], vec![6, 1, 3], vec![90, 90, 3], vec![2, 0, 3], vec![0, 2, 3]] {
+            if shape[usize::from(shape.len() == 3 && config.batch_first)] == 0 {
+                continue;
+            }
+            let x = Var::constant(Tensor::<f64>::uniform(shape, -1.0, 1.0, &mut rng()).unwrap());
+            let same = |run: &Runner<'_>| {
+                let (y, state) = run(&x, &[]).unwrap();
+                let (plain_y, plain_state) = no_grad(|| run(&x, &[])).unwrap();
+                // Sums of at most 16 products below 1, carried over up to 90 steps that forget.
+                for (a, b) in [y].iter().chain(&state).zip([plain_y].iter().chain(&plain_state)) {
+                    assert_eq!(a.shape(), b.shape());
+                    let pairs = a.value().to_vec().into_iter().zip(b.value().to_vec());
+                    let largest = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                    assert!(largest <= 100.0 * f64::EPSILON, "{config:?}: {largest}");
+                }
+            };
+            same(&|x, state| run_gru(&gru, x, state));
+            same(&|x, state| run_lstm(&lstm, x, state));
+        }
+    }
+}
+
 #[test]
 fn gates_far_out_are_0_and_1_and_no_nan() {
     let gru = Gru::<f32>::new(RecurrentConfig::new(1, 1), &mut rng()).unwrap();

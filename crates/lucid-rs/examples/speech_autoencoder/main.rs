@@ -6,11 +6,9 @@
 //! ```
 
 mod args;
-mod audio;
 mod checkpoint;
 mod config;
 mod curves;
-mod metric;
 mod model;
 mod progress;
 mod report;
@@ -18,10 +16,14 @@ mod run;
 mod spectral;
 mod train;
 
+#[path = "../common/audio.rs"]
+mod audio;
 #[path = "../common/error.rs"]
 mod error;
 #[path = "../common/files.rs"]
 mod files;
+#[path = "../common/metric.rs"]
+mod metric;
 #[path = "../common/plot.rs"]
 mod plot;
 #[path = "../common/spectrogram.rs"]

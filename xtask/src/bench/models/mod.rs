@@ -3,6 +3,7 @@
 //!
 //! The networks are those of the examples, compiled from the examples' sources, so what is timed is what a user runs.
 
+mod denoise;
 mod page;
 mod record;
 mod upscale;
@@ -30,8 +31,11 @@ pub(super) use page::section;
 pub(super) use record::{Models, Row};
 
 /// Every network: a file here, with how it is loaded.
-const NETWORKS: [Network; 2] =
-    [Network { name: "vocoder", load: vocoder::load }, Network { name: "upscale", load: upscale::load }];
+const NETWORKS: [Network; 3] = [
+    Network { name: "vocoder", load: vocoder::load },
+    Network { name: "upscale", load: upscale::load },
+    Network { name: "denoise", load: denoise::load },
+];
 
 struct Network {
     name: &'static str,
@@ -172,6 +176,6 @@ mod tests {
         let setting =
             Setting { filter: "gpt", threads: &[], python: Path::new("no"), budget: Duration::ZERO };
         let error = compare(&setting).unwrap_err().to_string();
-        assert!(error.contains("vocoder, upscale"), "{error}");
+        assert!(error.contains("vocoder, upscale, denoise"), "{error}");
     }
 }

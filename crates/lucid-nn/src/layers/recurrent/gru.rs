@@ -105,6 +105,16 @@ impl Cell for GruCell {
         let y = step.value()?;
         Ok(record(y, &[input, hidden, h], || Box::new(step)))
     }
+
+    fn advance<T: Element>(i: &[T], j: &[T], h: &mut [T]) {
+        let size = h.len();
+        for (at, h) in h.iter_mut().enumerate() {
+            let r = sigmoid(i[at] + j[at]);
+            let z = sigmoid(i[size + at] + j[size + at]);
+            let n = (i[2 * size + at] + r * j[2 * size + at]).tanh();
+            *h = n + z * (*h - n);
+        }
+    }
 }
 
 /// The part of a step behind the products, as one operation: a frame makes one tensor instead of twelve. With `i` and
@@ -123,17 +133,11 @@ struct GruStep<T> {
 
 impl<T: Element> GruStep<T> {
     fn value(&self) -> Result<Tensor<T>> {
-        let [input, hidden, h] = [&self.input, &self.hidden, &self.h].map(Tensor::contiguous);
-        let [i, j, h] = [&input, &hidden, &h].map(|tensor| tensor.as_slice().unwrap_or_default());
+        let (input, hidden, mut y) = (self.input.to_vec(), self.hidden.to_vec(), self.h.to_vec());
         let size = self.h.shape()[1];
-        let mut y = Vec::with_capacity(h.len());
-        for ((i, j), h) in i.chunks_exact(3 * size).zip(j.chunks_exact(3 * size)).zip(h.chunks_exact(size)) {
-            y.extend((0..size).map(|at| {
-                let r = sigmoid(i[at] + j[at]);
-                let z = sigmoid(i[size + at] + j[size + at]);
-                let n = (i[2 * size + at] + r * j[2 * size + at]).tanh();
-                n + z * (h[at] - n)
-            }));
+        let gates = input.chunks_exact(3 * size).zip(hidden.chunks_exact(3 * size));
+        for ((i, j), h) in gates.zip(y.chunks_exact_mut(size)) {
+            GruCell::advance(i, j, h);
         }
         Ok(Tensor::from_vec(self.h.shape(), y)?)
     }

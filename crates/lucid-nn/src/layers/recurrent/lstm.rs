@@ -121,6 +121,20 @@ impl Cell for LstmCell {
         let y = step.value()?;
         Ok(record(y, &[&gates, &c], || Box::new(step)))
     }
+
+    fn advance<T: Element>(input: &[T], hidden: &[T], carried: &mut [T]) {
+        update(|at| input[at] + hidden[at], carried);
+    }
+}
+
+/// Moves `h` and `c`, side by side in `carried`, on by a step whose gates have the arguments `a`.
+fn update<T: Element>(a: impl Fn(usize) -> T, carried: &mut [T]) {
+    let size = carried.len() / LstmCell::NUM_CARRIED;
+    let (h, c) = carried.split_at_mut(size);
+    for (at, (h, c)) in h.iter_mut().zip(c).enumerate() {
+        *c = sigmoid(a(size + at)) * *c + sigmoid(a(at)) * a(2 * size + at).tanh();
+        *h = sigmoid(a(3 * size + at)) * c.tanh();
+    }
 }
 
 /// The part of a step behind the products, as one operation whose result is `h` and `c` side by side. With `a` the
@@ -138,20 +152,15 @@ struct LstmStep<T> {
 
 impl<T: Element> LstmStep<T> {
     fn value(&self) -> Result<Tensor<T>> {
-        let [gates, c] = [&self.gates, &self.c].map(Tensor::contiguous);
-        let [a, c] = [&gates, &c].map(|tensor| tensor.as_slice().unwrap_or_default());
+        let (gates, c) = (self.gates.to_vec(), self.c.to_vec());
         let (batch, size) = (self.c.shape()[0], self.c.shape()[1]);
         let mut y = Vec::with_capacity(2 * c.len());
-        for (a, c) in a.chunks_exact(4 * size).zip(c.chunks_exact(size)) {
+        for (a, c) in gates.chunks_exact(4 * size).zip(c.chunks_exact(size)) {
             let start = y.len();
-            y.extend((0..size).map(|at| {
-                let (i, f) = (sigmoid(a[at]), sigmoid(a[size + at]));
-                f * c[at] + i * a[2 * size + at].tanh()
-            }));
-            y.extend_from_within(start..);
-            for (h, &a) in y[start..start + size].iter_mut().zip(&a[3 * size..]) {
-                *h = sigmoid(a) * h.tanh();
-            }
+            // What is there for h is not read.
+            y.extend_from_slice(c);
+            y.extend_from_slice(c);
+            update(|at| a[at], &mut y[start..]);
         }
         Ok(Tensor::from_vec([batch, 2 * size], y)?)
     }

@@ -4,6 +4,7 @@ mod config;
 mod gates;
 mod gru;
 mod lstm;
+mod plain;
 mod scan;
 
 use lucid_autograd::{Element, Var};

@@ -7,6 +7,7 @@ use lucid_autograd::{Element, Var};
 use lucid_tensor::Tensor;
 
 use super::config::{GateWeights, RecurrentConfig, check_weights};
+use super::plain;
 use crate::error::{Result, check};
 
 /// A rule from one time step to the next.
@@ -19,6 +20,9 @@ pub(super) trait Cell {
     /// The values to carry on, `(batch, NUM_CARRIED * hidden_size)`, from those before and what the gates make of the
     /// input and of the hidden state, `(batch, NUM_GATES * hidden_size)`.
     fn step<T: Element>(input: &Var<T>, hidden: &Var<T>, carried: &Var<T>) -> Result<Var<T>>;
+
+    /// The same for one row, on plain numbers and in place.
+    fn advance<T: Element>(input: &[T], hidden: &[T], carried: &mut [T]);
 }
 
 /// The outputs of the last layer, and what all layers carry after the last step:
@@ -98,6 +102,10 @@ fn scan<C: Cell, T: Element>(
     let rows = x.reshape([num_rows, num_features])?;
     let inputs =
         product(&rows, &weights.weight_ih.transpose(0, 1)?, weights.bias_ih.as_ref())?.reshape(&shape)?;
+    if plain::suits::<C, T>(weights, &inputs, &carried) {
+        let (y, end) = plain::scan::<C, T>(weights, &inputs.value(), &carried.value(), is_reversed)?;
+        return Ok((Var::constant(y), Var::constant(end)));
+    }
     let mut inputs = unstack(&inputs)?;
     if is_reversed {
         inputs.reverse();

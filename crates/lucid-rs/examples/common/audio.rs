@@ -1,7 +1,7 @@
 //! Speech from WAV files.
 //!
 //! Whatever the number of channels and the sample format, what comes in is one channel of numbers in -1..1. Another
-//! sample rate than the model's is refused rather than resampled: that is a craft of its own.
+//! sample rate than the models' is refused rather than resampled: that is a craft of its own.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -11,7 +11,7 @@ use hound::{SampleFormat, WavReader};
 
 use crate::error::Result;
 
-/// Samples per second of everything here.
+/// Samples per second of what the examples learn from and clean up.
 pub(crate) const SAMPLE_RATE: u32 = 16_000;
 
 /// One channel of sound.
@@ -54,7 +54,7 @@ impl Clip {
             return Err(format!("{name} holds samples that are not finite").into());
         }
         if samples.iter().all(|&sample| sample == samples[0]) {
-            return Err(format!("{name} is silent: there is nothing to learn").into());
+            return Err(format!("{name} is silent: accepted is sound").into());
         }
         Ok(Clip { name: name.to_string(), samples })
     }
