@@ -20,6 +20,10 @@ use clap::Parser;
 
 use crate::error::{Error, Result};
 
+/// As in the examples, and in the other libraries' programs: what is timed shall not be the system clearing pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Development tasks of the lucid workspace
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]

@@ -12,6 +12,8 @@ mod noise;
 mod run;
 mod transform;
 
+#[path = "../common/allocator.rs"]
+mod allocator;
 #[path = "../common/audio.rs"]
 mod audio;
 #[path = "../common/error.rs"]

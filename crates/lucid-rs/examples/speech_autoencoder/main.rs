@@ -16,6 +16,8 @@ mod run;
 mod spectral;
 mod train;
 
+#[path = "../common/allocator.rs"]
+mod allocator;
 #[path = "../common/audio.rs"]
 mod audio;
 #[path = "../common/error.rs"]

@@ -11,6 +11,8 @@ mod picture;
 mod run;
 mod tiles;
 
+#[path = "../common/allocator.rs"]
+mod allocator;
 #[path = "../common/error.rs"]
 mod error;
 #[path = "../common/files.rs"]

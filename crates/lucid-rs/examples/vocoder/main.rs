@@ -10,6 +10,8 @@ mod inputs;
 mod model;
 mod run;
 
+#[path = "../common/allocator.rs"]
+mod allocator;
 #[path = "../common/error.rs"]
 mod error;
 #[path = "../common/files.rs"]

@@ -4,6 +4,10 @@
 mod job;
 mod serve;
 
+/// As in `cargo xtask bench`: all that are written in Rust have the same allocator, one that keeps what is freed.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub use job::{Arrays, Job, Layer, Pass};
 pub use serve::{Iteration, Peer, Reason, Results, serve};
 
