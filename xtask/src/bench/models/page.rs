@@ -19,7 +19,7 @@ pub(in crate::bench) fn section(models: &Models) -> String {
         // Writing to a string can't fail.
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} | {:.1e} |",
+            "| {} | {} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.1e} |",
             row.model,
             row.input,
             row.threads,
@@ -55,7 +55,7 @@ mod tests {
         let rows = vec![row];
         let (date, lucid, onnxruntime) = ("2026-01-02".into(), "abc".into(), "1.0".into());
         let text = section(&Models { date, lucid, onnxruntime, rows });
-        let expected = "| vocoder | [1, 192, 8] | 2 | 10.0 | 11.0 | 15.0 | 16.0 | 1.50 | 2.0e-6 |";
+        let expected = "| vocoder | [1, 192, 8] | 2 | 10.00 | 11.00 | 15.00 | 16.00 | 1.50 | 2.0e-6 |";
         assert!(text.contains(expected), "{text}");
     }
 }
