@@ -93,7 +93,10 @@ impl<const N: usize> Form<N> {
     /// Whether the form is likely to be faster than `plain`: it has a fifth fewer products at least, and they outweigh what
     /// it costs to make lines and to take sums apart, once per channel and position of either side.
     pub(crate) fn outdoes(&self, plain: &Form<N>) -> bool {
-        let products = self.num_products() as f64 / (self.unit * plain.num_products()) as f64;
+        // Of all columns, also those that rows are filled up with, to whole ones or to as many as take turns.
+        let products =
+            |form: &Form<N>| form.num_products() as f64 * form.num_columns(form.axes[0].len) as f64;
+        let products = products(self) / products(plain);
         let rows = plain.result_channels * plain.num_phases();
         let positions: usize = plain.axes.iter().map(|axis| axis.len).product();
         let weight = plain.source_channels * plain.result_channels * plain.num_products();

@@ -168,6 +168,16 @@ fn channels_that_do_not_mix_are_filtered() {
     assert_eq!(algorithms(&far.plan()), [Algorithm::Direct; 3]);
 }
 
+/// The four outputs that share products are a dilation apart, so 100 positions are half of what is computed.
+#[test]
+fn outputs_share_products_where_enough_of_them_exist() {
+    for (len, algorithm) in [(100, Algorithm::Polyphase), (1000, Algorithm::Minimal)] {
+        let options = Options::<1>::conv().dilation(50).padding(50);
+        let plan = Setup::new(options, [128, 128], [len], [3]).plan();
+        assert_eq!(plan.recipe(Pass::Forward).algorithm, algorithm, "{len}");
+    }
+}
+
 #[test]
 fn the_workspace_of_every_layer_is_small() {
     for_each_layer(|name, _, bytes| {
