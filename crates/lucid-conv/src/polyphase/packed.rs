@@ -5,10 +5,11 @@ use std::ops::Range;
 use lucid_kernels::{Element, Isa, WINOGRAD_OUTPUTS, deinterleave, winograd_lines};
 
 use super::form::{Form, Line, View, flatten};
+use super::moves::{CHUNK, copy_over, deinterleave_runs};
 use super::place::Place;
 use super::schedule::Schedule;
 use super::strips::{Layout, Strip};
-use crate::runs::{CHUNK, copy_over, deinterleave_runs, gather};
+use crate::runs::gather;
 
 /// Elements that vectors may read beyond those that they need.
 const SLACK: usize = 32;

@@ -3,8 +3,9 @@
 use lucid_kernels::{Element, Isa, interleave};
 
 use super::form::{Form, flatten};
+use super::moves::interleave_runs;
 use super::place::Place;
-use crate::runs::{interleave_runs, multi_indices};
+use crate::runs::multi_indices;
 
 /// The sums of some channels at the positions of one batch item of a place.
 pub(crate) struct Sums<'a, T> {
