@@ -5,20 +5,14 @@
 
 #[path = "../examples/speech_autoencoder/args.rs"]
 mod args;
-#[path = "../examples/speech_autoencoder/audio.rs"]
-mod audio;
 #[path = "../examples/speech_autoencoder/checkpoint.rs"]
 mod checkpoint;
 #[path = "../examples/speech_autoencoder/config.rs"]
 mod config;
-#[path = "../examples/speech_autoencoder/curves.rs"]
-mod curves;
 #[path = "../examples/speech_autoencoder/metric.rs"]
 mod metric;
 #[path = "../examples/speech_autoencoder/model.rs"]
 mod model;
-#[path = "../examples/speech_autoencoder/progress.rs"]
-mod progress;
 #[path = "../examples/speech_autoencoder/report.rs"]
 mod report;
 #[path = "../examples/speech_autoencoder/run.rs"]
@@ -28,12 +22,16 @@ mod spectral;
 #[path = "../examples/speech_autoencoder/train.rs"]
 mod train;
 
+#[path = "../examples/common/audio.rs"]
+mod audio;
 #[path = "../examples/common/error.rs"]
 mod error;
 #[path = "../examples/common/files.rs"]
 mod files;
 #[path = "../examples/common/plot.rs"]
 mod plot;
+#[path = "../examples/common/session/mod.rs"]
+mod session;
 #[path = "../examples/common/spectrogram.rs"]
 mod spectrogram;
 #[path = "../examples/common/stft.rs"]
@@ -68,8 +66,8 @@ fn tiny() -> Config {
     config.training.batch = 2;
     config.training.segment = 256;
     config.training.resolutions = vec![Resolution { window: 32, hop: 8 }];
-    config.training.warmup = 2;
-    config.training.horizon = 5;
+    config.training.learning_rate.warmup = 2;
+    config.training.learning_rate.horizon = 5;
     config
 }
 
@@ -209,14 +207,14 @@ fn a_configuration_is_refused_by_its_file_key_and_value() {
         (&default, "/training/resolutions/1/hop", &huge, "1 to 256"),
         (&default, "/training/spectral_weight", "-1", "0 to 1000000"),
         (&default, "/training/spectral_weight", "1000000000000", "0 to 1000000"),
-        (&default, "/training/final_share", "5", "0 to 1"),
-        (&default, "/training/final_share", "-0.5", "0 to 1"),
-        (&default, "/training/horizon", "0", "1 to 1000000000"),
-        (&default, "/training/horizon", "18446744073709551615", "1 to 1000000000"),
-        (&default, "/training/warmup", "18446744073709551615", "0 to 1500"),
-        (&default, "/training/learning_rate", "-1", "a number above 0, and at most 1"),
-        (&default, "/training/learning_rate", "0", "a number above 0, and at most 1"),
-        (&default, "/training/learning_rate", "2", "a number above 0, and at most 1"),
+        (&default, "/training/learning_rate/final_share", "5", "0 to 1"),
+        (&default, "/training/learning_rate/final_share", "-0.5", "0 to 1"),
+        (&default, "/training/learning_rate/horizon", "0", "1 to 1000000000"),
+        (&default, "/training/learning_rate/horizon", "18446744073709551615", "1 to 1000000000"),
+        (&default, "/training/learning_rate/warmup", "18446744073709551615", "0 to 1500"),
+        (&default, "/training/learning_rate/highest", "-1", "a number above 0, and at most 1"),
+        (&default, "/training/learning_rate/highest", "0", "a number above 0, and at most 1"),
+        (&default, "/training/learning_rate/highest", "2", "a number above 0, and at most 1"),
         (&default, "/training/max_grad_norm", "0", "a number above 0, and at most 1000000"),
     ];
     for &(config, pointer, value, accepted) in cases {

@@ -6,24 +6,25 @@
 //! ```
 
 mod args;
-mod audio;
 mod checkpoint;
 mod config;
-mod curves;
 mod metric;
 mod model;
-mod progress;
 mod report;
 mod run;
 mod spectral;
 mod train;
 
+#[path = "../common/audio.rs"]
+mod audio;
 #[path = "../common/error.rs"]
 mod error;
 #[path = "../common/files.rs"]
 mod files;
 #[path = "../common/plot.rs"]
 mod plot;
+#[path = "../common/session/mod.rs"]
+mod session;
 #[path = "../common/spectrogram.rs"]
 mod spectrogram;
 #[path = "../common/stft.rs"]
