@@ -168,7 +168,7 @@ fn a_run_that_cannot_start_names_the_cause_and_leaves_no_folder() {
     assert!(message.contains("absent/checkpoint.safetensors: "), "{message}");
     let message = refusal(&["--train", "absent.wav"]);
     assert!(message.starts_with("opening absent.wav: "), "{message}");
-    for (flag, value) in [("--threads", "0"), ("--threads", "1025"), ("--steps", "-1"), ("--seed", "x")] {
+    for (flag, value) in [("--threads", "0"), ("--threads", "1025"), ("--steps", "x"), ("--seed", "1.5")] {
         let message = refusal(&[flag, value]);
         assert!(message.contains(flag) && message.contains(&format!("'{value}'")), "{message}");
     }
@@ -273,7 +273,7 @@ fn the_gradient_of_the_penalty_of_convolutions_is_that_of_differences() {
     penalty().backward().unwrap();
     for (name, parameter) in first.named_parameters().into_iter().chain(second.named_parameters()) {
         let value = parameter.value();
-        // The bias of the last layer moves nothing but where its tanh is; every parameter has some derivative.
+        // Every parameter has some derivative: tanh lets even the last bias move the gradient.
         let found = parameter.grad().unwrap().to_vec();
         for index in [0, value.len() / 2, value.len() - 1] {
             let h = 1e-5;
