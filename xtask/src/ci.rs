@@ -41,9 +41,10 @@ struct Example {
 
 const FOLDER: &str = "FOLDER";
 
-const EXAMPLES: [Example; 2] = [
+const EXAMPLES: [Example; 3] = [
     Example { name: "quickstart", args: &[] },
     Example { name: "speech_autoencoder", args: &["--steps", "5", "--output", FOLDER] },
+    Example { name: "wavegan", args: &["--steps", "5", "--output", FOLDER] },
 ];
 
 fn steps() -> Vec<Step> {

@@ -9,12 +9,8 @@ mod args;
 mod checkpoint;
 #[path = "../examples/speech_autoencoder/config.rs"]
 mod config;
-#[path = "../examples/speech_autoencoder/curves.rs"]
-mod curves;
 #[path = "../examples/speech_autoencoder/model.rs"]
 mod model;
-#[path = "../examples/speech_autoencoder/progress.rs"]
-mod progress;
 #[path = "../examples/speech_autoencoder/report.rs"]
 mod report;
 #[path = "../examples/speech_autoencoder/run.rs"]
@@ -34,6 +30,8 @@ mod files;
 mod metric;
 #[path = "../examples/common/plot.rs"]
 mod plot;
+#[path = "../examples/common/session/mod.rs"]
+mod session;
 #[path = "../examples/common/spectrogram.rs"]
 mod spectrogram;
 #[path = "../examples/common/stft.rs"]
@@ -68,8 +66,8 @@ fn tiny() -> Config {
     config.training.batch = 2;
     config.training.segment = 256;
     config.training.resolutions = vec![Resolution { window: 32, hop: 8 }];
-    config.training.warmup = 2;
-    config.training.horizon = 5;
+    config.training.learning_rate.warmup = 2;
+    config.training.learning_rate.horizon = 5;
     config
 }
 
@@ -209,14 +207,14 @@ fn a_configuration_is_refused_by_its_file_key_and_value() {
         (&default, "/training/resolutions/1/hop", &huge, "1 to 256"),
         (&default, "/training/spectral_weight", "-1", "0 to 1000000"),
         (&default, "/training/spectral_weight", "1000000000000", "0 to 1000000"),
-        (&default, "/training/final_share", "5", "0 to 1"),
-        (&default, "/training/final_share", "-0.5", "0 to 1"),
-        (&default, "/training/horizon", "0", "1 to 1000000000"),
-        (&default, "/training/horizon", "18446744073709551615", "1 to 1000000000"),
-        (&default, "/training/warmup", "18446744073709551615", "0 to 1500"),
-        (&default, "/training/learning_rate", "-1", "a number above 0, and at most 1"),
-        (&default, "/training/learning_rate", "0", "a number above 0, and at most 1"),
-        (&default, "/training/learning_rate", "2", "a number above 0, and at most 1"),
+        (&default, "/training/learning_rate/final_share", "5", "0 to 1"),
+        (&default, "/training/learning_rate/final_share", "-0.5", "0 to 1"),
+        (&default, "/training/learning_rate/horizon", "0", "1 to 1000000000"),
+        (&default, "/training/learning_rate/horizon", "18446744073709551615", "1 to 1000000000"),
+        (&default, "/training/learning_rate/warmup", "18446744073709551615", "0 to 1500"),
+        (&default, "/training/learning_rate/highest", "-1", "a number above 0, and at most 1"),
+        (&default, "/training/learning_rate/highest", "0", "a number above 0, and at most 1"),
+        (&default, "/training/learning_rate/highest", "2", "a number above 0, and at most 1"),
         (&default, "/training/max_grad_norm", "0", "a number above 0, and at most 1000000"),
     ];
     for &(config, pointer, value, accepted) in cases {

@@ -1,15 +1,14 @@
 //! Everything that a run depends on, beside the clip it trains on and the seed: stored with each model, and compared
 //! before a run is resumed.
 
-use std::fmt::Display;
-use std::ops::RangeInclusive;
 use std::path::Path;
 
-use lucid::optim::Schedule;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::model::{Level, ModelConfig};
+use crate::session::learning_rate::LearningRate;
+use crate::session::settings::{self, above_0, in_range, refusal};
 use crate::stft::Resolution;
 
 /// Values in one tensor, 256 MiB of them: a step holds some dozens of that size, and a machine has an end.
@@ -18,7 +17,6 @@ const MAX_SEGMENT: usize = 1 << 15;
 const MAX_WINDOW: usize = 1 << 11;
 const MAX_CHANNELS: usize = 1 << 10;
 const MAX_DILATION: usize = 1 << 10;
-const MAX_STEPS: u64 = 1_000_000_000;
 /// Entries of a list.
 const MAX_ENTRIES: usize = 16;
 /// Of a loss or a norm: single precision has room for its square.
@@ -44,15 +42,7 @@ pub(crate) struct TrainingConfig {
     pub(crate) resolutions: Vec<Resolution>,
     /// What the spectral loss counts, where the time-domain loss counts 1.
     pub(crate) spectral_weight: f64,
-    /// The learning rate of the first step after the warm-up.
-    pub(crate) learning_rate: f64,
-    /// Steps over which the learning rate rises.
-    pub(crate) warmup: u64,
-    /// Steps after which the learning rate has sunk to its last value. A number of its own: did it follow from the
-    /// length of the run, a short run could not be resumed as a longer one.
-    pub(crate) horizon: u64,
-    /// The learning rate from the horizon on, as a part of the first one.
-    pub(crate) final_share: f64,
+    pub(crate) learning_rate: LearningRate,
     /// What all gradients together are clipped to.
     pub(crate) max_grad_norm: f64,
 }
@@ -72,10 +62,7 @@ impl Default for Config {
                 segment: 4096,
                 resolutions: vec![resolution(512, 128), resolution(256, 64), resolution(128, 32)],
                 spectral_weight: 0.3,
-                learning_rate: 2e-3,
-                warmup: 20,
-                horizon: 1500,
-                final_share: 0.02,
+                learning_rate: LearningRate { highest: 2e-3, warmup: 20, horizon: 1500, final_share: 0.02 },
                 max_grad_norm: 1.0,
             },
         }
@@ -85,17 +72,12 @@ impl Default for Config {
 impl Config {
     /// Reads a configuration in JSON.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| format!("reading {}: {error}", path.display()))?;
-        let config: Config = serde_json::from_str(&text)
-            .map_err(|error| format!("reading {} as a configuration: {error}", path.display()))?;
-        config.check().map_err(|refusal| format!("{}: {refusal}", path.display()))?;
-        Ok(config)
+        settings::open(path, Config::check)
     }
 
     /// The configuration in JSON.
     pub(crate) fn to_json(&self) -> Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
+        settings::to_json(self)
     }
 
     /// Refuses every value that the run could not go on with, so that nothing after it has to. Each is checked before it
@@ -140,41 +122,7 @@ impl Config {
         in_range("training.batch", training.batch, 1..=MAX_VALUES / values_len)?;
 
         in_range("training.spectral_weight", training.spectral_weight, 0.0..=MAX_SCALE)?;
-        in_range("training.final_share", training.final_share, 0.0..=1.0)?;
-        in_range("training.horizon", training.horizon, 1..=MAX_STEPS)?;
-        in_range("training.warmup", training.warmup, 0..=training.horizon)?;
-        above_0("training.learning_rate", training.learning_rate, 1.0)?;
+        training.learning_rate.check("training.learning_rate")?;
         above_0("training.max_grad_norm", training.max_grad_norm, MAX_SCALE)
-    }
-}
-
-fn in_range<T: Display + PartialOrd>(key: &str, value: T, range: RangeInclusive<T>) -> Result<(), String> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    Err(refusal(key, value, &format!("{} to {}", range.start(), range.end())))
-}
-
-fn above_0(key: &str, value: f64, max: f64) -> Result<(), String> {
-    if value > 0.0 && value <= max {
-        return Ok(());
-    }
-    Err(refusal(key, value, &format!("a number above 0, and at most {max}")))
-}
-
-fn refusal(key: &str, value: impl Display, accepted: &str) -> String {
-    format!("{key} = {value} is refused: accepted is {accepted}")
-}
-
-impl TrainingConfig {
-    /// A linear rise, then half a cosine down to the last value. The learning rate depends on nothing but the step.
-    pub(crate) fn schedule(&self) -> Schedule {
-        // At least one step, also where the horizon is the end of the warm-up.
-        let num_steps = self.horizon.saturating_sub(self.warmup).max(1);
-        Schedule::WarmUp {
-            num_steps: self.warmup,
-            first_share: 1.0 / (self.warmup + 1) as f64,
-            then: Box::new(Schedule::Cosine { num_steps, final_share: self.final_share }),
-        }
     }
 }

@@ -8,9 +8,7 @@
 mod args;
 mod checkpoint;
 mod config;
-mod curves;
 mod model;
-mod progress;
 mod report;
 mod run;
 mod spectral;
@@ -28,6 +26,8 @@ mod files;
 mod metric;
 #[path = "../common/plot.rs"]
 mod plot;
+#[path = "../common/session/mod.rs"]
+mod session;
 #[path = "../common/spectrogram.rs"]
 mod spectrogram;
 #[path = "../common/stft.rs"]

@@ -1,14 +1,18 @@
 //! What a run leaves behind.
 
-use std::fmt::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use lucid::Module;
+use plotters::prelude::*;
 
 use crate::audio::{Clip, SAMPLE_RATE};
 use crate::error::Result;
-use crate::train::{Losses, Training};
-use crate::{curves, files, spectrogram, wav};
+use crate::session::curves::{self, Curve};
+use crate::session::folder::{self, write_text};
+use crate::session::losses::Losses;
+use crate::train::Training;
+use crate::{plot, spectrogram, wav};
 
 /// The folder that everything is written to. It need not exist before [`create`](Outputs::create).
 pub(crate) struct Outputs {
@@ -22,9 +26,7 @@ impl Outputs {
 
     /// Makes the folder unless it is there.
     pub(crate) fn create(&self) -> Result<()> {
-        let folder = &self.folder;
-        Ok(std::fs::create_dir_all(folder)
-            .map_err(|error| format!("making the folder {}: {error}", folder.display()))?)
+        folder::create(&self.folder)
     }
 
     /// Where the run is stored.
@@ -42,24 +44,26 @@ impl Outputs {
         let path = |name: &str| self.folder.join(name);
         training.model.save_state_dict(path("model.safetensors"))?;
         write_text(&path("config.json"), &training.config.to_json()?)?;
-        write_text(&path("loss.csv"), &table(&training.log))?;
+        write_text(&path("loss.csv"), &training.losses.table())?;
         wav::write(&path("reconstruction.wav"), SAMPLE_RATE, reconstruction)?;
-        curves::losses(&path("loss.png"), &training.log)?;
+        draw_losses(&path("loss.png"), &training.losses)?;
         let original = format!("Original: {}", held_out.name);
         let clips = [(original.as_str(), held_out.samples.as_slice()), ("Reconstruction", reconstruction)];
         spectrogram::side_by_side(&path("spectrograms.png"), SAMPLE_RATE, clips)
     }
 }
 
-fn write_text(path: &Path, text: &str) -> Result<()> {
-    files::replace(path, |temporary| Ok(std::fs::write(temporary, text)?))
-}
-
-fn table(log: &[Losses]) -> String {
-    let mut table = "step,waveform,spectra\n".to_string();
-    for (step, Losses { time, spectral }) in (1..).zip(log) {
-        // Writing to a string can't fail.
-        let _ = writeln!(table, "{step},{time},{spectral}");
-    }
-    table
+/// Draws both losses over the steps, on a logarithmic scale.
+fn draw_losses(path: &Path, losses: &Losses<2>) -> Result<()> {
+    let [time, spectral] = losses.columns();
+    let curve = |name, colour, losses| Curve { name, colour, losses };
+    let curves = [
+        curve("waveform: |y - x| / |x|", BLUE, time),
+        curve("spectra: convergence + |Δ ln magnitude|", RED, spectral),
+    ];
+    let Range { start, end } =
+        curves::extent(&curves, |loss| loss.is_finite() && loss > 0.0).unwrap_or(0.1..1.0);
+    plot::write(path, (1000, 600), |canvas| {
+        curves::draw(canvas, "Training loss", &curves, (start * 0.9..end * 1.1).log_scale())
+    })
 }

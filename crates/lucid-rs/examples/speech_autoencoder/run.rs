@@ -1,7 +1,5 @@
 //! A run from the command line to its outputs.
 
-use std::time::Instant;
-
 use lucid::Module;
 
 use crate::args::Args;
@@ -10,11 +8,9 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::metric::si_snr;
 use crate::report::Outputs;
+use crate::session::{self, Run};
 use crate::train::Training;
-use crate::{checkpoint, progress, spectrogram, threads};
-
-/// Steps after which a run that is interrupted can be resumed.
-const CHECKPOINT_STEPS: u64 = 100;
+use crate::{checkpoint, spectrogram, threads};
 
 /// Everything, in a thread pool of the size asked for.
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -47,32 +43,14 @@ fn train_and_report(args: &Args) -> Result<()> {
         checkpoint::resume(&outputs.checkpoint(), &mut training)?;
     }
     let first = training.num_steps();
-    if first > args.steps {
-        return Err(format!(
-            "--steps {} is refused: accepted are at least the {first} steps that the run has already",
-            args.steps
-        )
-        .into());
-    }
+    session::check_steps(&training, args.steps)?;
     outputs.create()?;
     describe(&training, &held_out);
     if args.resume {
         println!("resumed     after step {first}");
     }
 
-    let start = Instant::now();
-    let bar = progress::bar(first, args.steps);
-    while training.num_steps() < args.steps {
-        let losses = training.step()?;
-        progress::advance(&bar, losses);
-        if training.num_steps().is_multiple_of(CHECKPOINT_STEPS) {
-            checkpoint::save(&outputs.checkpoint(), &training)?;
-        }
-    }
-    bar.finish_and_clear();
-    let seconds = start.elapsed().as_secs_f64();
-    checkpoint::save(&outputs.checkpoint(), &training)?;
-
+    let seconds = session::train(&mut training, args.steps, &outputs.checkpoint())?.as_secs_f64();
     let reconstruction = training.model.reconstruct(&held_out.samples)?;
     let after = si_snr(&reconstruction, &held_out.samples);
     outputs.write(&training, &held_out, &reconstruction)?;

@@ -3,25 +3,21 @@
 //! What a step does depends on the state before it, the seed and its own number, and on nothing else. So a run that was
 //! stopped and resumed ends in the same bits as one that was not.
 
-use lucid::optim::{AdamW, AdamWConfig, Optimizer, Schedule, clip_grad_norm};
+use std::path::Path;
+
+use lucid::optim::{AdamW, AdamWConfig, Optimizer, clip_grad_norm};
 use lucid::{Forward, Module, Tensor, Var};
 use rand::RngExt;
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use crate::audio::Clip;
+use crate::checkpoint;
 use crate::config::Config;
 use crate::error::Result;
 use crate::model::Autoencoder;
+use crate::session::Run;
+use crate::session::losses::Losses;
+use crate::session::rng::rng;
 use crate::spectral::{SpectralLoss, relative_error};
-
-/// The losses of one step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Losses {
-    /// `|y - x| / |x|` of the waveforms.
-    pub(crate) time: f32,
-    /// The distance of the spectra.
-    pub(crate) spectral: f32,
-}
 
 /// A run: everything that changes from step to step, and what it depends on.
 pub(crate) struct Training<'a> {
@@ -30,9 +26,8 @@ pub(crate) struct Training<'a> {
     pub(crate) clip: &'a Clip,
     pub(crate) model: Autoencoder,
     pub(crate) optimizer: AdamW,
-    /// The losses of all steps so far: their number is the number of the next step.
-    pub(crate) log: Vec<Losses>,
-    schedule: Schedule,
+    /// `|y - x| / |x|` of the waveforms, and the distance of the spectra.
+    pub(crate) losses: Losses<2>,
     spectral: SpectralLoss,
 }
 
@@ -51,40 +46,8 @@ impl<'a> Training<'a> {
         let model = Autoencoder::new(config.model.clone(), &mut rng(seed, 0))?;
         let optimizer = AdamW::new(model.named_parameters(), AdamWConfig::default())?;
         let spectral = SpectralLoss::new(&config.training.resolutions)?;
-        let schedule = config.training.schedule();
-        Ok(Training { config, seed, clip, model, optimizer, log: Vec::new(), schedule, spectral })
-    }
-
-    /// The number of steps so far.
-    pub(crate) fn num_steps(&self) -> u64 {
-        self.log.len() as u64
-    }
-
-    /// One step.
-    pub(crate) fn step(&mut self) -> Result<Losses> {
-        let step = self.num_steps();
-        let training = &self.config.training;
-        let x = Var::constant(self.segments(step)?);
-        let y = self.model.forward(&x)?;
-        let time = relative_error(&y, &x)?;
-        let spectral = self.spectral.between(&y, &x)?;
-        let loss = (&time + &(&spectral * training.spectral_weight as f32))?;
-
-        self.optimizer.zero_grad();
-        loss.backward()?;
-        let norm = clip_grad_norm(&self.model.parameters(), training.max_grad_norm)?;
-        if !norm.is_finite() {
-            return Err(
-                format!("the gradients are not finite at step {step}: try a lower learning_rate").into()
-            );
-        }
-        let share = self.schedule.share_at(step)?;
-        self.optimizer.set_learning_rate(training.learning_rate * share)?;
-        self.optimizer.step()?;
-
-        let losses = Losses { time: time.item()?, spectral: spectral.item()? };
-        self.log.push(losses);
-        Ok(losses)
+        let losses = Losses::new(["waveform", "spectra"]);
+        Ok(Training { config, seed, clip, model, optimizer, losses, spectral })
     }
 
     /// Random segments of the clip, each with a random volume and polarity.
@@ -103,9 +66,41 @@ impl<'a> Training<'a> {
     }
 }
 
-/// The generator of the given seed and stream: streams of one seed are independent of each other.
-fn rng(seed: u64, stream: u64) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(stream);
-    rng
+impl Run for Training<'_> {
+    const CHECKPOINT_STEPS: u64 = 100;
+
+    fn num_steps(&self) -> u64 {
+        self.losses.num_steps()
+    }
+
+    fn step(&mut self) -> Result<()> {
+        let step = self.num_steps();
+        let training = &self.config.training;
+        let x = Var::constant(self.segments(step)?);
+        let y = self.model.forward(&x)?;
+        let time = relative_error(&y, &x)?;
+        let spectral = self.spectral.between(&y, &x)?;
+        let loss = (&time + &(&spectral * training.spectral_weight as f32))?;
+
+        self.optimizer.zero_grad();
+        loss.backward()?;
+        let norm = clip_grad_norm(&self.model.parameters(), training.max_grad_norm)?;
+        if !norm.is_finite() {
+            return Err(
+                format!("the gradients are not finite at step {step}: try a lower learning_rate").into()
+            );
+        }
+        self.optimizer.set_learning_rate(training.learning_rate.at(step)?)?;
+        self.optimizer.step()?;
+        self.losses.push([time.item()?, spectral.item()?]);
+        Ok(())
+    }
+
+    fn message(&self) -> String {
+        self.losses.last()
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        checkpoint::save(path, self)
+    }
 }

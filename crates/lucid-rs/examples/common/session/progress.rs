@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::train::Losses;
-
 const TEMPLATE: &str = "{bar:30} {pos}/{len} steps  {msg}  {per_sec}, {eta} left";
 
 /// A bar at step `first` of `num_steps`. It shows itself only on a terminal.
@@ -24,7 +22,7 @@ pub(crate) fn bar(first: u64, num_steps: u64) -> ProgressBar {
 }
 
 /// One step further.
-pub(crate) fn advance(bar: &ProgressBar, losses: Losses) {
-    bar.set_message(format!("waveform {:.3}, spectra {:.3}", losses.time, losses.spectral));
+pub(crate) fn advance(bar: &ProgressBar, message: String) {
+    bar.set_message(message);
     bar.inc(1);
 }

@@ -1,0 +1,87 @@
+//! A run from the command line to its outputs.
+
+use lucid::Module;
+use lucid::data::Dataset;
+
+use crate::args::Args;
+use crate::audio::{Clip, SAMPLE_RATE};
+use crate::config::Config;
+use crate::error::Result;
+use crate::metric::Spectrum;
+use crate::session::{self, Run, folder};
+use crate::train::Training;
+use crate::windows::Windows;
+use crate::{checkpoint, report, threads};
+
+/// Sounds that the spectra of speech and of the generator are compared by.
+const NUM_COMPARED: usize = 128;
+/// Steps over which the Wasserstein estimate is averaged.
+const NUM_AVERAGED: usize = 20;
+
+/// Everything, in a thread pool of the size asked for.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    threads::pool(args.threads)?.install(|| train_and_report(args))
+}
+
+fn train_and_report(args: &Args) -> Result<()> {
+    let config = args.config.as_deref().map_or_else(|| Ok(Config::default()), Config::open)?;
+    let clips = if args.train.is_empty() {
+        vec![
+            Clip::read(&include_bytes!("../speech_autoencoder/arctic_a0007.wav")[..], "arctic_a0007")?,
+            Clip::read(&include_bytes!("../speech_autoencoder/arctic_a0009.wav")[..], "arctic_a0009")?,
+        ]
+    } else {
+        args.train.iter().map(|path| Clip::open(path)).collect::<Result<_>>()?
+    };
+    let mut training = Training::new(config, args.seed, &clips)?;
+    let windows = Windows::new(&clips, training.config.model.window())?;
+    let speech = Spectrum::of(&report::batch(&windows.spread(NUM_COMPARED))?)?;
+    let before = Spectrum::of(&training.samples(NUM_COMPARED)?)?.distance(&speech);
+    let checkpoint = args.output.join("checkpoint.safetensors");
+    if args.resume {
+        checkpoint::resume(&checkpoint, &mut training)?;
+    }
+    let first = training.num_steps();
+    session::check_steps(&training, args.steps)?;
+    folder::create(&args.output)?;
+    describe(&training, &clips, &windows);
+    if args.resume {
+        println!("resumed     after step {first}");
+    }
+
+    let seconds = session::train(&mut training, args.steps, &checkpoint)?.as_secs_f64();
+    let after = Spectrum::of(&training.samples(NUM_COMPARED)?)?.distance(&speech);
+    report::write(&args.output, &mut training, &windows)?;
+    let num_steps = args.steps - first;
+    println!("trained     {num_steps} steps in {seconds:.1} s on {} threads", rayon::current_num_threads());
+    let [wasserstein, ..] = training.losses.columns();
+    let last = mean(&wasserstein[wasserstein.len().saturating_sub(NUM_AVERAGED)..]);
+    let highest = wasserstein.windows(NUM_AVERAGED).map(mean).fold(last, f32::max);
+    println!(
+        "Wasserstein {highest:.2} at its highest, {last:.2} at the end, means over {NUM_AVERAGED} steps"
+    );
+    println!("spectrum    {before:.2} dB from that of speech before training, {after:.2} dB after");
+    println!("written to  {}", args.output.display());
+    Ok(())
+}
+
+fn describe(training: &Training, clips: &[Clip], windows: &Windows) {
+    for clip in clips {
+        println!("training on {}: {:.2} s, {} samples", clip.name, clip.seconds(), clip.samples.len());
+    }
+    let window = training.config.model.window();
+    println!(
+        "windows     {} of {window} samples, {:.3} s",
+        windows.len(),
+        window as f64 / f64::from(SAMPLE_RATE)
+    );
+    println!(
+        "model       {} parameters in the generator, {} in the critic",
+        training.generator.num_parameters(),
+        training.critic.num_parameters()
+    );
+}
+
+fn mean(losses: &[f32]) -> f32 {
+    losses.iter().sum::<f32>() / losses.len().max(1) as f32
+}
