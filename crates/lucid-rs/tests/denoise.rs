@@ -21,6 +21,8 @@ mod audio;
 mod error;
 #[path = "../examples/common/files.rs"]
 mod files;
+#[path = "../examples/common/kept.rs"]
+mod kept;
 #[path = "../examples/common/metric.rs"]
 mod metric;
 #[path = "../examples/common/plot.rs"]
@@ -174,4 +176,19 @@ fn what_cannot_be_cleaned_up_is_refused_by_its_name() {
     assert!(refusal(&["--input", "absent.wav"]).starts_with("opening absent.wav: "));
     assert!(refusal(&["--clean", &target]).contains("--input"));
     assert!(refusal(&["--threads", "0"]).contains("--threads"));
+}
+
+/// An input that the outputs, all in one folder, could take the place of.
+#[test]
+fn inputs_are_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("noisy.wav");
+    let ramp: Vec<f32> = (0..2000).map(|n| n as f32 / 4000.0).collect();
+    wav::write(&input, SAMPLE_RATE, &ramp).unwrap();
+    let before = fs::read(&input).unwrap();
+    let flags = ["--input", input.to_str().unwrap(), "--output", folder.path().to_str().unwrap()];
+    let error = run_with(&flags).unwrap_err().to_string();
+    assert!(error.contains("noisy.wav could be written over"), "{error}");
+    assert_eq!(fs::read(&input).unwrap(), before);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -26,6 +26,8 @@ mod audio;
 mod error;
 #[path = "../examples/common/files.rs"]
 mod files;
+#[path = "../examples/common/kept.rs"]
+mod kept;
 #[path = "../examples/common/metric.rs"]
 mod metric;
 #[path = "../examples/common/plot.rs"]

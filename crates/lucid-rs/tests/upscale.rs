@@ -17,6 +17,8 @@ mod tiles;
 mod error;
 #[path = "../examples/common/files.rs"]
 mod files;
+#[path = "../examples/common/kept.rs"]
+mod kept;
 #[path = "../examples/common/threads.rs"]
 mod threads;
 

@@ -32,6 +32,8 @@ mod audio;
 mod error;
 #[path = "../examples/common/files.rs"]
 mod files;
+#[path = "../examples/common/kept.rs"]
+mod kept;
 #[path = "../examples/common/plot.rs"]
 mod plot;
 #[path = "../examples/common/session/mod.rs"]

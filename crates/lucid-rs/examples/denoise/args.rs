@@ -11,7 +11,7 @@ use clap::Parser;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "denoise", after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// WAV file to clean up: 16 kHz, any sample format, channels are averaged [default: arctic_a0009 in noise]
+    /// WAV file to clean up: 16 kHz, whole numbers of 8 to 32 bits or 32-bit floats, channels are averaged [default: arctic_a0009 in noise]
     #[arg(long, value_name = "WAV")]
     pub(crate) input: Option<PathBuf>,
 

@@ -8,6 +8,7 @@ use crate::args::Args;
 use crate::audio::{Clip, SAMPLE_RATE};
 use crate::denoiser::{Denoiser, denoise};
 use crate::error::Result;
+use crate::kept::keep;
 use crate::metric::si_snr;
 use crate::transform::HOP;
 use crate::{noise, spectrogram, threads, wav};
@@ -21,6 +22,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn denoise_file(args: &Args) -> Result<()> {
+    for input in args.input.iter().chain(&args.clean) {
+        keep(input, &args.output)?;
+    }
     let (noisy, clean) = inputs(args)?;
     std::fs::create_dir_all(&args.output)
         .map_err(|error| format!("making the folder {}: {error}", args.output.display()))?;

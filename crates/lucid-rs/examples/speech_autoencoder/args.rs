@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 
-    /// WAV file to train on: 16 kHz, any number of channels, any sample format [default: arctic_a0007]
+    /// WAV file to train on: 16 kHz, any number of channels, whole numbers of 8 to 32 bits or 32-bit floats [default: arctic_a0007]
     #[arg(long, value_name = "WAV")]
     pub(crate) train: Option<PathBuf>,
 

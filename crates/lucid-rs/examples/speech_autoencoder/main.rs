@@ -22,6 +22,8 @@ mod audio;
 mod error;
 #[path = "../common/files.rs"]
 mod files;
+#[path = "../common/kept.rs"]
+mod kept;
 #[path = "../common/metric.rs"]
 mod metric;
 #[path = "../common/plot.rs"]

@@ -34,7 +34,7 @@ impl Outputs {
         self.folder.join("checkpoint.safetensors")
     }
 
-    /// Writes everything but the checkpoint.
+    /// Writes everything but the checkpoint and the configuration.
     pub(crate) fn write(
         &self,
         training: &Training<'_>,
@@ -43,7 +43,6 @@ impl Outputs {
     ) -> Result<()> {
         let path = |name: &str| self.folder.join(name);
         training.model.save_state_dict(path("model.safetensors"))?;
-        write_text(&path("config.json"), &training.config.to_json()?)?;
         write_text(&path("loss.csv"), &training.losses.table())?;
         wav::write(&path("reconstruction.wav"), SAMPLE_RATE, reconstruction)?;
         draw_losses(&path("loss.png"), &training.losses)?;

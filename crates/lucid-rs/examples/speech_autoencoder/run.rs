@@ -6,9 +6,10 @@ use crate::args::Args;
 use crate::audio::{Clip, SAMPLE_RATE};
 use crate::config::Config;
 use crate::error::Result;
+use crate::kept::keep;
 use crate::metric::si_snr;
 use crate::report::Outputs;
-use crate::session::{self, Run};
+use crate::session::{self, Run, folder};
 use crate::train::Training;
 use crate::{checkpoint, spectrogram, threads};
 
@@ -19,6 +20,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn train_and_report(args: &Args) -> Result<()> {
     let config = args.config.as_deref().map_or_else(|| Ok(Config::default()), Config::open)?;
+    for clip in args.train.iter().chain(&args.held_out) {
+        keep(clip, &args.output)?;
+    }
     let train_clip = match &args.train {
         Some(path) => Clip::open(path)?,
         None => Clip::read(&include_bytes!("arctic_a0007.wav")[..], "arctic_a0007")?,
@@ -45,6 +49,7 @@ fn train_and_report(args: &Args) -> Result<()> {
     let first = training.num_steps();
     session::check_steps(&training, args.steps)?;
     outputs.create()?;
+    folder::write_text(&args.output.join("config.json"), &training.config.to_json()?)?;
     describe(&training, &held_out);
     if args.resume {
         println!("resumed     after step {first}");

@@ -17,6 +17,8 @@ mod allocator;
 mod error;
 #[path = "../common/files.rs"]
 mod files;
+#[path = "../common/kept.rs"]
+mod kept;
 #[path = "../common/threads.rs"]
 mod threads;
 

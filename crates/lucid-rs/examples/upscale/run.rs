@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Args;
 use crate::error::Result;
+use crate::kept::keep;
 use crate::model::{SCALE, UpConv7};
 use crate::picture::{Format, Picture, write};
 use crate::tiles::{pieces, upscale};
@@ -17,6 +18,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn upscale_file(args: &Args) -> Result<()> {
+    if let Some(input) = &args.input {
+        keep(input, &args.output)?;
+    }
     let picture = args.input.as_deref().map_or_else(Picture::built_in, Picture::open)?;
     let model = UpConv7::trained()?;
     if let Some(folder) = args.output.parent() {

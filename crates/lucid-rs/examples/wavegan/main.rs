@@ -25,6 +25,8 @@ mod audio;
 mod error;
 #[path = "../common/files.rs"]
 mod files;
+#[path = "../common/kept.rs"]
+mod kept;
 #[path = "../common/plot.rs"]
 mod plot;
 #[path = "../common/session/mod.rs"]

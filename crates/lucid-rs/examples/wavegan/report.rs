@@ -21,14 +21,13 @@ const PAUSE: usize = 1600;
 /// Whatever a window's length, there is enough to draw.
 const _: () = assert!(NUM_SOUNDS * PAUSE >= spectrogram::MIN_SAMPLES);
 
-/// Writes everything but the checkpoint to `folder`.
+/// Writes everything but the checkpoint and the configuration to `folder`.
 pub(crate) fn write(folder: &Path, training: &mut Training, windows: &Windows) -> Result<()> {
     let path = |name: &str| folder.join(name);
     let samples = training.samples(NUM_SOUNDS)?.to_vec();
     let samples = in_a_row(samples.chunks(training.config.model.window()));
     let real = in_a_row(windows.spread(NUM_SOUNDS));
     training.ema.state_dict().save(path("generator.safetensors"))?;
-    write_text(&path("config.json"), &training.config.to_json()?)?;
     write_text(&path("loss.csv"), &training.losses.table())?;
     wav::write(&path("samples.wav"), SAMPLE_RATE, &samples)?;
     wav::write(&path("real.wav"), SAMPLE_RATE, &real)?;

@@ -7,6 +7,7 @@ use crate::args::Args;
 use crate::audio::{Clip, SAMPLE_RATE};
 use crate::config::Config;
 use crate::error::Result;
+use crate::kept::keep;
 use crate::metric::Spectrum;
 use crate::session::{self, Run, folder};
 use crate::train::Training;
@@ -25,6 +26,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn train_and_report(args: &Args) -> Result<()> {
     let config = args.config.as_deref().map_or_else(|| Ok(Config::default()), Config::open)?;
+    for clip in &args.train {
+        keep(clip, &args.output)?;
+    }
     let clips = if args.train.is_empty() {
         vec![
             Clip::read(&include_bytes!("../speech_autoencoder/arctic_a0007.wav")[..], "arctic_a0007")?,
@@ -44,6 +48,7 @@ fn train_and_report(args: &Args) -> Result<()> {
     let first = training.num_steps();
     session::check_steps(&training, args.steps)?;
     folder::create(&args.output)?;
+    folder::write_text(&args.output.join("config.json"), &training.config.to_json()?)?;
     describe(&training, &clips, &windows);
     if args.resume {
         println!("resumed     after step {first}");
