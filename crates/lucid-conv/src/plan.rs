@@ -143,7 +143,7 @@ pub struct Recipe<const N: usize> {
 ///
 /// let options = Options::<1>::conv_transpose().stride(2).padding(1);
 /// let plan = Plan::new(options.resolve(Shapes { x: &[1, 64, 100], w: &[64, 32, 4] })?);
-/// assert_eq!(plan.recipe(Pass::BackwardData).algorithm, Algorithm::Polyphase);
+/// assert_eq!(plan.recipe(Pass::BackwardData).algorithm, Algorithm::Minimal);
 ///
 /// let forced = plan.with_algorithm(Pass::BackwardData, Algorithm::Direct)?;
 /// assert_ne!(plan, forced);
