@@ -176,8 +176,8 @@ const MIN_GATHERED_ROWS: usize = 128;
 impl<const N: usize> Plan<N> {
     /// The plan that the planner believes fastest.
     ///
-    /// Resolving and planning a layer took 2 to 31 microseconds on one core of a Zen 3 virtual machine, for the layers of
-    /// `cargo bench -p lucid-conv`: a new length costs so much and no more, so plans are not cached.
+    /// Resolving and planning took 0.4 to 93 microseconds for nine layers, of one to three axes, on one core of a Zen 3
+    /// virtual machine: a new length costs so much and no more, so plans are not cached.
     pub fn new(geometry: Geometry<N>) -> Self {
         let recipes = Pass::ALL.map(|pass| Recipe::new(&geometry, pass, choose(&geometry, pass)));
         Plan { geometry, recipes }

@@ -49,9 +49,7 @@ pub(crate) struct Layout<const N: usize> {
 /// A strip of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Strip {
-    /// Which item of the place.
-    pub(crate) item: usize,
-    /// The first column, within the item.
+    /// The first column, within its item of the place.
     pub(crate) column: usize,
     /// Columns up to the end of the item, at most the width.
     pub(crate) len: usize,
@@ -152,10 +150,8 @@ impl<const N: usize> Layout<N> {
     pub(crate) fn strips(&self, form: &Form<N>, place: &Place) -> impl Iterator<Item = Strip> {
         let end = form.num_columns(place.rows.len());
         let starts = (0..end).step_by(self.width);
-        let of_item = move |item| {
-            starts.clone().map(move |column| Strip { item, column, len: self.width.min(end - column) })
-        };
-        (0..place.batch.len()).flat_map(of_item)
+        let of_item = starts.map(move |column| Strip { column, len: self.width.min(end - column) });
+        (0..place.batch.len()).flat_map(move |_| of_item.clone())
     }
 }
 
