@@ -11,7 +11,7 @@ use lucid_kernels::Isa;
 use crate::depthwise;
 use crate::error::{Error, Result};
 use crate::geometry::{Geometry, Side};
-use crate::polyphase::{self, Filtering, Form, GradientSchedule, Schedule};
+use crate::polyphase::{self, Filtering, Form, GradientSchedule, PanelShape, Schedule};
 
 /// One of the three functions that serve convolutions, transposed convolutions and the derivatives of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,6 +134,8 @@ pub struct Recipe<const N: usize> {
     pub reduction: usize,
     /// Elements of workspace per thread, beside what the matrix product packs for itself.
     pub workspace_len: usize,
+    /// How a weight is packed for it, in polyphase form onto either grid.
+    pub(crate) panels: Option<PanelShape>,
 }
 
 /// How all three passes of a geometry are computed.
@@ -304,6 +306,7 @@ impl<const N: usize> Recipe<N> {
             channels: 1,
             reduction: 1,
             workspace_len: 0,
+            panels: None,
         }
     }
 
@@ -318,7 +321,7 @@ impl<const N: usize> Recipe<N> {
             let form = depthwise::Form::new(geometry, pass);
             let block = form.chunk_size();
             let (reduction, workspace_len) = (form.source_channels, form.workspace_len());
-            return Recipe { algorithm, isa, block, channels: 1, reduction, workspace_len };
+            return Recipe { algorithm, isa, block, channels: 1, reduction, workspace_len, panels: None };
         }
         if algorithm == Algorithm::Polyphase && pass == Pass::BackwardWeight {
             let schedule = GradientSchedule::<f32, N>::new(geometry, isa);
@@ -329,11 +332,13 @@ impl<const N: usize> Recipe<N> {
                 channels: schedule.columns.div_ceil(taps),
                 reduction: 0,
                 workspace_len: schedule.workspace_len,
+                panels: None,
             };
         }
         if let Some(filtering) = algorithm.filtering() {
             let form = Form::new(geometry, pass, filtering);
-            let schedule = Schedule::<f32, N>::new(geometry, form, isa, false);
+            let panels = PanelShape::of(geometry, &form, isa);
+            let schedule = Schedule::<f32, N>::new(geometry, form, isa, panels.tiling, false);
             let mut block = schedule.form.axes.each_ref().map(|axis| axis.len);
             block[0] = schedule.portions.rows;
             return Recipe {
@@ -343,6 +348,7 @@ impl<const N: usize> Recipe<N> {
                 channels: schedule.portions.channels,
                 reduction: schedule.reduction,
                 workspace_len: schedule.workspace_len(),
+                panels: Some(panels),
             };
         }
         // What is split without splitting channels: the weight's gradient is a sum over the batch.
@@ -362,12 +368,12 @@ impl<const N: usize> Recipe<N> {
                 let channels = share(coarse, independent.saturating_mul(blocks), MIN_GATHERED_ROWS);
                 let reduction = fitting.min(fine);
                 let workspace_len = reduction * taps * positions;
-                Recipe { algorithm, isa, block, channels, reduction, workspace_len }
+                Recipe { algorithm, isa, block, channels, reduction, workspace_len, panels: None }
             }
             Pass::BackwardData | Pass::BackwardWeight => {
                 let channels = share(fine, independent, MIN_ROWS.div_ceil(taps)).min(fitting);
                 let workspace_len = channels * taps * positions;
-                Recipe { algorithm, isa, block, channels, reduction: 0, workspace_len }
+                Recipe { algorithm, isa, block, channels, reduction: 0, workspace_len, panels: None }
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::options::Kind;
 use crate::plan::{Algorithm, Plan, Recipe};
-use crate::polyphase::{self, Filtering, Panels};
+use crate::polyphase::{self, Filtering, PanelShape, Panels};
 use crate::run::{Operands, bias, elements_mut, run_pass, standard, wrong_shape, zeros};
 use crate::workspace::Workspace;
 
@@ -24,7 +24,7 @@ pub struct PreparedWeight<T, const N: usize> {
     /// As it was given: for algorithms that read it so, and for inputs that are not finite.
     plain: Vec<T>,
     /// Of the algorithm that it was prepared for, if that is a polyphase form.
-    filtering: Option<Filtering>,
+    shape: Option<PanelShape>,
     /// Where they are finite.
     panels: Option<Panels<T>>,
 }
@@ -55,12 +55,16 @@ impl<const N: usize> Key<N> {
 }
 
 impl<T: Element, const N: usize> PreparedWeight<T, N> {
-    /// Whether it was prepared for the options, the channels and the algorithm of a plan: then
-    /// [`convolve_prepared`](Plan::convolve_prepared) gives the bits of [`convolve`](Plan::convolve).
+    /// Whether it was prepared for the options, the channels and the algorithm of a plan, and is in the order that is best
+    /// for it: then [`convolve_prepared`](Plan::convolve_prepared) gives the bits of [`convolve`](Plan::convolve).
     pub fn suits(&self, plan: &Plan<N>) -> bool {
         let g = plan.geometry();
         let recipe = plan.recipe(g.output_pass());
-        self.key == Key::new(g, recipe.isa) && self.filtering == recipe.algorithm.filtering()
+        let serves = match (self.shape, recipe.panels) {
+            (Some(own), Some(best)) => own.serves(&best),
+            (own, best) => own == best,
+        };
+        self.key == Key::new(g, recipe.isa) && serves
     }
 }
 
@@ -74,10 +78,10 @@ impl<const N: usize> Plan<N> {
         let pass = g.output_pass();
         let recipe = self.recipe(pass);
         let plain = standard("w", w, g.weight_sizes())?;
-        let filtering = recipe.algorithm.filtering();
-        let panels = filtering.map(|filtering| polyphase::prepare(g, pass, filtering, recipe.isa, &plain));
+        let shape = recipe.panels;
+        let panels = shape.map(|shape| polyphase::prepare(g, pass, shape, recipe.isa, &plain));
         let panels = panels.filter(|panels| all_finite(recipe.isa, &panels.values));
-        Ok(PreparedWeight { key: Key::new(g, recipe.isa), plain: plain.into_owned(), filtering, panels })
+        Ok(PreparedWeight { key: Key::new(g, recipe.isa), plain: plain.into_owned(), shape, panels })
     }
 
     /// As [`convolve`](Self::convolve), with a weight that was prepared.
@@ -149,10 +153,10 @@ impl<const N: usize> Plan<N> {
         let panels = w
             .panels
             .as_ref()
-            .filter(|panels| panels.filtering == Filtering::Plain || recipe.algorithm == Algorithm::Minimal);
+            .filter(|panels| panels.shape.filtering == Filtering::Plain || recipe.algorithm == Algorithm::Minimal);
         let operands = Operands { source: &x, weight: &w.plain, panels, bias: b.as_deref() };
         if let Some(panels) = panels {
-            recipe = Recipe { algorithm: Algorithm::of(panels.filtering), isa: w.key.isa, ..recipe };
+            recipe = Recipe { algorithm: Algorithm::of(panels.shape.filtering), isa: w.key.isa, ..recipe };
         }
         if let Some(result) = y.as_slice_mut() {
             run_pass(g, pass, &recipe, &operands, result, workspace);

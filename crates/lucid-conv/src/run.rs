@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::geometry::{Geometry, Shapes, Side};
 use crate::options::{Kind, Options};
 use crate::plan::{Algorithm, Pass, Plan, Recipe};
-use crate::polyphase::{self, Filtering, Form, Panels, Sides};
+use crate::polyphase::{self, Form, PanelShape, Panels, Sides};
 use crate::workspace::{Key, Workspace};
 use crate::{columns, depthwise, direct};
 
@@ -210,9 +210,9 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
     workspace: &mut Workspace<T, N>,
 ) {
     let recipe = exact_recipe(g, pass, recipe, operands.weight);
-    let filtering = recipe.algorithm.filtering().unwrap_or(Filtering::Plain);
-    let (isa, phases) = (recipe.isa, operands.panels.map(|panels| panels.is_trimmed));
-    let key = Key { geometry: *g, pass, filtering, isa, phases };
+    let isa = recipe.isa;
+    let shape = operands.panels.map(|panels| panels.shape).or(recipe.panels);
+    let key = Key { geometry: *g, pass, isa, panels: shape, is_prepared: operands.panels.is_some() };
     let [columns, direct]: [Sums<T, N>; 2] = match pass.result() {
         Side::Coarse => [columns::forward, direct::forward],
         Side::Fine => [columns::backward_data, direct::backward_data],
@@ -220,11 +220,12 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
     match recipe.algorithm {
         Algorithm::Im2col | Algorithm::Col2im => columns(g, &recipe, operands, result),
         Algorithm::Polyphase | Algorithm::Minimal => {
-            let form = || match phases {
-                Some(is_trimmed) => Form::with_phases(g, pass, filtering, is_trimmed),
-                None => Form::new(g, pass, filtering),
+            let make = || {
+                let PanelShape { filtering, is_trimmed, tiling } =
+                    shape.expect("both algorithms have panels");
+                let form = Form::with_phases(g, pass, filtering, is_trimmed);
+                polyphase::Schedule::new(g, form, isa, tiling, key.is_prepared)
             };
-            let make = || polyphase::Schedule::new(g, form(), isa, phases.is_some());
             let schedule = workspace.schedules.get(key, make);
             if !polyphase::pass(g, schedule, operands, result, &workspace.scratch) {
                 direct(g, &Recipe::direct(g), operands, result);

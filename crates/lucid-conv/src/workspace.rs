@@ -7,7 +7,7 @@ use lucid_kernels::{Element, Isa};
 
 use crate::geometry::Geometry;
 use crate::plan::Pass;
-use crate::polyphase::Filtering;
+use crate::polyphase::PanelShape;
 use crate::{depthwise, polyphase};
 
 /// Tables and buffers for [`Plan::convolve_prepared_into`](crate::Plan::convolve_prepared_into), made when they are first
@@ -43,10 +43,10 @@ pub struct Workspace<T: 'static, const N: usize> {
 pub(crate) struct Key<const N: usize> {
     pub(crate) geometry: Geometry<N>,
     pub(crate) pass: Pass,
-    pub(crate) filtering: Filtering,
     pub(crate) isa: Isa,
-    /// Of the weight, where it is packed: whether its form was trimmed.
-    pub(crate) phases: Option<bool>,
+    /// How the weight is packed, where it is, beforehand or not.
+    pub(crate) panels: Option<PanelShape>,
+    pub(crate) is_prepared: bool,
 }
 
 impl<T: Element, const N: usize> Workspace<T, N> {

@@ -133,7 +133,7 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
                 // SAFETY: hence LANES elements can be read there; the caller promises the instruction set.
                 *x = unsafe { X::load(from) };
             }
-            if V == 1 {
+            if true {
                 // SAFETY: the caller promises the instruction set.
                 unsafe { X::prefetch(weights.wrapping_add(PREFETCH)) };
             }

@@ -9,11 +9,12 @@
 //!
 //! Onto the fine grid, `m` runs over (channel, phase) and the result is interleaved as it is stored; onto the coarse
 //! grid, the source is de-interleaved as it is buffered. `lattice.rs` has one axis of this, `form.rs` all of them,
-//! `strips.rs`, `packed.rs`, `weights.rs` and `result.rs` the operands (`moves.rs` moves their entries), `place.rs`, `planes.rs` and `schedule.rs` the portions,
-//! `run.rs` does it.
+//! `strips.rs`, `packed.rs`, `weights.rs` and `result.rs` the operands (`moves.rs` moves their entries), `tiling.rs`, `place.rs`,
+//! `planes.rs` and `schedule.rs` the portions, `run.rs` does it, and `few.rs` where there are few positions.
 //!
 //! The gradient of the weight sums over positions instead: see `gradient/`.
 
+mod few;
 mod form;
 mod gradient;
 mod lattice;
@@ -26,11 +27,12 @@ mod result;
 mod run;
 mod schedule;
 mod strips;
+mod tiling;
 mod weights;
 
 pub(crate) use form::{Filtering, Form};
 pub(crate) use gradient::{Schedule as GradientSchedule, Sides, weight_gradient};
-pub(crate) use run::{Panels, Scratch, pass, prepare};
+pub(crate) use run::{PanelShape, Panels, Scratch, pass, prepare};
 pub(crate) use schedule::Schedule;
 
 use crate::geometry::Geometry;

@@ -7,6 +7,7 @@ use lucid_kernels::{
     Element, Isa, SignalLayout, Start, Terms, WINOGRAD_POINTS, all_finite, winograd_outputs,
 };
 
+use super::few::Columns;
 use super::form::{Filtering, Form, flatten};
 use super::packed::Packed;
 use super::place::{Place, Task};
@@ -14,6 +15,7 @@ use super::planes::{Cut, Planes, Whole};
 use super::result::{Placement, Sums};
 use super::schedule::{Packing, Schedule};
 use super::strips::Strip;
+use super::tiling::Tiling;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
 use crate::run::Operands;
@@ -34,6 +36,7 @@ pub(crate) struct Scratch<T> {
     sums: Vec<T>,
     /// What the sums of a tile begin with.
     starts: Vec<T>,
+    columns: Columns<T>,
     /// Of each panels of the schedule: its first row of sums.
     first_rows: Vec<usize>,
     /// Where the outputs of each phase of a channel begin.
@@ -50,6 +53,7 @@ impl<T: Element> Default for Scratch<T> {
             panels: Vec::new(),
             sums: Vec::new(),
             starts: Vec::new(),
+            columns: Columns::new(),
             first_rows: Vec::new(),
             phases: Vec::new(),
             placement: Placement::new(),
@@ -60,25 +64,45 @@ impl<T: Element> Default for Scratch<T> {
 /// A weight packed for many inputs.
 #[derive(Clone, Debug)]
 pub(crate) struct Panels<T> {
-    pub(crate) filtering: Filtering,
-    /// Of the form that they were packed for.
-    pub(crate) is_trimmed: bool,
+    pub(crate) shape: PanelShape,
     /// By group, then by class.
     pub(crate) values: Vec<T>,
+}
+
+/// What panels depend on, beside the weight and the instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PanelShape {
+    pub(crate) filtering: Filtering,
+    /// Of the form.
+    pub(crate) is_trimmed: bool,
+    pub(crate) tiling: Tiling,
+}
+
+impl PanelShape {
+    /// The best one for a form.
+    pub(crate) fn of<const N: usize>(g: &Geometry<N>, form: &Form<N>, isa: Isa) -> Self {
+        let filtering = if form.unit == 1 { Filtering::Plain } else { Filtering::Minimal };
+        PanelShape { filtering, is_trimmed: form.is_trimmed, tiling: Tiling::of(g, form, isa) }
+    }
+
+    /// Whether panels of this shape are as good as those of another: of any but the shortest results they are.
+    pub(crate) fn serves(&self, other: &PanelShape) -> bool {
+        self.filtering == other.filtering
+            && (self.tiling == Tiling::Rows) == (other.tiling == Tiling::Rows)
+    }
 }
 
 /// Every panel of a weight.
 pub(crate) fn prepare<T: Element, const N: usize>(
     g: &Geometry<N>,
     pass: Pass,
-    filtering: Filtering,
+    shape: PanelShape,
     isa: Isa,
     weight: &[T],
 ) -> Panels<T> {
-    let form = Form::new(g, pass, filtering);
-    let is_trimmed = form.is_trimmed;
-    let values = prepare_form(&Schedule::new(g, form, isa, true), weight);
-    Panels { filtering, is_trimmed, values }
+    let form = Form::with_phases(g, pass, shape.filtering, shape.is_trimmed);
+    let values = prepare_form(&Schedule::new(g, form, isa, shape.tiling, true), weight);
+    Panels { shape, values }
 }
 
 fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &[T]) -> Vec<T> {
@@ -164,10 +188,10 @@ struct Run<'a, T: 'static, const N: usize> {
 }
 
 /// Packed panels, and which channels of the result they are for.
-struct PanelView<'a, T> {
-    values: &'a [T],
-    first: usize,
-    channels: usize,
+pub(super) struct PanelView<'a, T> {
+    pub(super) values: &'a [T],
+    pub(super) first: usize,
+    pub(super) channels: usize,
 }
 
 impl<T: Element, const N: usize> Run<'_, T, N> {
@@ -225,11 +249,20 @@ impl<T: Element, const N: usize> Run<'_, T, N> {
                     let Scratch { packed, strips, .. } = scratch;
                     let source = self.operands.source;
                     packed.fill(schedule, place, strips, sources.clone(), source);
+                    if schedule.tiling == Tiling::Rows {
+                        scratch.columns.gather(schedule, strips, &packed.values);
+                    }
                     scratch.holds = Some((place.clone(), sources.clone()));
                 }
                 first_source = sources.end;
                 let block = Block { place, chunk: chunk.clone(), sources };
-                add_sources(schedule, &block, self.operands.bias, panels, scratch);
+                let Scratch { columns, sums, .. } = scratch;
+                match schedule.tiling {
+                    Tiling::Positions { .. } => {
+                        add_sources(schedule, &block, self.operands.bias, panels, scratch);
+                    }
+                    Tiling::Rows => columns.add(schedule, &block, self.operands.bias, panels, sums),
+                }
             }
             let Scratch { sums, first_rows, phases, placement, .. } = scratch;
             find_first_rows(schedule, chunk.len(), first_rows);
@@ -266,7 +299,7 @@ fn find_first_rows<T: Element, const N: usize>(
     rows.clear();
     rows.extend(schedule.panels.iter().scan(0, |next, panels| {
         let first = *next;
-        *next += panels.num_panels(channels) * panels.kernel.rows();
+        *next += panels.num_panels(channels) * panels.rows;
         Some(first)
     }));
 }
@@ -330,12 +363,25 @@ fn find_phases<T: Element, const N: usize>(
 }
 
 /// What is computed at a time.
-struct Block<'a> {
+pub(super) struct Block<'a> {
     place: &'a Place,
     /// Channels of the result.
-    chunk: Range<usize>,
+    pub(super) chunk: Range<usize>,
     /// Channels of the source.
     sources: Range<usize>,
+}
+
+impl Block<'_> {
+    /// The bias of a channel of the chunk, or of the last one for what is beyond it.
+    pub(super) fn bias<T: Element, const N: usize>(
+        &self,
+        form: &Form<N>,
+        bias: Option<&[T]>,
+        channel: usize,
+    ) -> T {
+        let channel = (self.chunk.start + channel).min(self.chunk.end - 1);
+        bias.map_or(T::zero(), |bias| bias[self.place.group * form.result_channels + channel])
+    }
 }
 
 /// Adds the terms of some source channels to the sums of a chunk; the first ones begin with the bias.
@@ -347,7 +393,7 @@ fn add_sources<T: Element, const N: usize>(
     scratch: &mut Scratch<T>,
 ) {
     let Schedule { form, layout, row_stride, .. } = schedule;
-    let Block { place, chunk, sources } = block;
+    let Block { chunk, sources, .. } = block;
     let Scratch { packed, strips, sums, starts, .. } = scratch;
     let strip_len = layout.strip_len(sources.len());
     let (mut first_row, mut first_panel) = (0, 0);
@@ -367,11 +413,7 @@ fn add_sources<T: Element, const N: usize>(
             let weights = &weights[sources.start * term_len..sources.end * term_len];
             let row = first_row + panel * m;
             starts.clear();
-            starts.extend((0..m).map(|m_| {
-                let channel = (panel * m + m_) / num_phases;
-                let channel = place.group * form.result_channels + (chunk.start + channel).min(chunk.end - 1);
-                bias.map_or(T::zero(), |bias| bias[channel])
-            }));
+            starts.extend((0..m).map(|m_| block.bias(form, bias, (panel * m + m_) / num_phases)));
             let start = if sources.start == 0 { Start::Rows(starts.as_slice()) } else { Start::Sums };
             for (number, strip) in strips.iter().enumerate() {
                 let values = &packed.values[number * strip_len..][..strip_len][part..];

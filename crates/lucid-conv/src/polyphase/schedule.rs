@@ -6,11 +6,13 @@
 
 use std::sync::Arc;
 
-use lucid_kernels::{Element, Isa, MAX_ROWS, TileKernel, tile_kernel};
+use lucid_kernels::{Element, Isa};
 
 use super::form::Form;
+use super::moves::CHUNK;
 use super::place::Portions;
 use super::strips::Layout;
+use super::tiling::Tiling;
 use super::weights::Panels;
 use crate::geometry::Geometry;
 
@@ -48,6 +50,7 @@ pub(crate) struct Schedule<T: 'static, const N: usize> {
     pub(crate) form: Form<N>,
     pub(crate) isa: Isa,
     pub(crate) layout: Layout<N>,
+    pub(crate) tiling: Tiling,
     /// By class, then by sum.
     pub(crate) panels: Vec<Panels<T, N>>,
     /// Of each of them: where its terms read.
@@ -63,26 +66,30 @@ pub(crate) struct Schedule<T: 'static, const N: usize> {
 }
 
 impl<T: Element, const N: usize> Schedule<T, N> {
-    /// `prepared` says that the weights are packed already.
-    pub(crate) fn new(g: &Geometry<N>, form: Form<N>, isa: Isa, prepared: bool) -> Self {
+    /// `prepared` says that the weights are packed already, for the tiling.
+    pub(crate) fn new(g: &Geometry<N>, form: Form<N>, isa: Isa, tiling: Tiling, prepared: bool) -> Self {
         let panels: Vec<Panels<T, N>> = form
             .classes
             .iter()
             .flat_map(|class| {
-                let kernel = choose_kernel(isa, form.result_channels * class.phases.len());
+                let tile = tiling.tile(g, &form, isa, class.phases.len());
                 let form = &form;
-                (0..class.sums.len()).map(move |sum| Panels::new(form, Arc::clone(class), sum, kernel))
+                (0..class.sums.len()).map(move |sum| Panels::new(form, Arc::clone(class), sum, tile))
             })
             .collect();
         let main = panels.iter().max_by_key(|panels| panels.class.phases.len() * panels.terms().len());
-        let tile = main.map_or(1, |panels| panels.kernel.max_vectors() * panels.kernel.lanes());
-        let layout = Layout::new(&form, tile);
+        let columns = match tiling {
+            Tiling::Positions { .. } => {
+                main.map_or(1, |panels| panels.kernel.max_vectors() * panels.kernel.lanes())
+            }
+            Tiling::Rows => CHUNK,
+        };
+        let layout = Layout::new(&form, columns);
         let width = layout.width;
 
         // Panels end where a chunk of channels does.
         let align = panels.iter().fold(1, |align, panels| {
-            let rows = panels.kernel.rows();
-            lcm(align, rows / gcd(rows, panels.class.phases.len()))
+            lcm(align, panels.rows / gcd(panels.rows, panels.class.phases.len()))
         });
         // As many strips as fit with all channels, or at least some with as many channels as fit.
         let (channels, per_channel) = (form.source_channels, layout.per_channel().max(1));
@@ -101,7 +108,10 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let strips = per_item * items;
         let max_terms = panels.iter().map(|panels| panels.terms().len()).max().unwrap_or(1);
         let reduction = (SOURCE_LEN / (strips * per_channel)).max(MIN_TERMS.div_ceil(max_terms.max(1)));
-        let reduction = channels.div_ceil(channels.div_ceil(reduction.min(channels)));
+        let reduction = match tiling {
+            Tiling::Positions { .. } => channels.div_ceil(channels.div_ceil(reduction.min(channels))),
+            Tiling::Rows => channels,
+        };
 
         let aligned = |channels: usize| channels.max(1).next_multiple_of(align).min(form.result_channels);
         let phases = form.num_phases();
@@ -127,7 +137,11 @@ impl<T: Element, const N: usize> Schedule<T, N> {
                 }
             }
         };
-        let of_task = of_task.max(MIN_TASK_ROWS.div_ceil(phases)).min(form.result_channels);
+        let least = match tiling {
+            Tiling::Positions { .. } => MIN_TASK_ROWS.div_ceil(phases),
+            Tiling::Rows => 1,
+        };
+        let of_task = of_task.max(least).min(form.result_channels);
         let of_task = aligned(of_task);
         let row_stride = strips * width + 16;
         let sums_len = if reduction < channels { WAITING_LEN } else { SUMS_LEN };
@@ -137,12 +151,12 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             .iter()
             .map(|panels| panels.terms().iter().map(|term| layout.offset(&form, term)).collect())
             .collect();
-        Schedule { form, isa, layout, panels, offsets, portions, packing, reduction, chunk, row_stride }
+        Schedule { form, isa, layout, tiling, panels, offsets, portions, packing, reduction, chunk, row_stride }
     }
 
     /// Rows of sums of so many channels, by class: the last panel may have more rows than are needed.
     pub(crate) fn num_rows(&self, channels: usize) -> usize {
-        self.panels.iter().map(|panels| panels.num_panels(channels) * panels.kernel.rows()).sum()
+        self.panels.iter().map(|panels| panels.num_panels(channels) * panels.rows).sum()
     }
 
     /// The panels of each class.
@@ -165,24 +179,6 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         };
         source + self.num_rows(self.chunk) * self.row_stride + panels
     }
-}
-
-/// The kernel that takes least time for panels of so many rows; of equal ones, that of the largest tile.
-fn choose_kernel<T: Element>(isa: Isa, num_rows: usize) -> TileKernel<T> {
-    let kernels = (1..=MAX_ROWS).map(|rows| {
-        tile_kernel::<T>(isa, rows)
-            .or_else(|| tile_kernel(Isa::Portable, rows))
-            .expect("the baseline has every kernel")
-    });
-    let cost = |kernel: &TileKernel<T>| {
-        let (rows, vectors) = (kernel.rows(), kernel.max_vectors());
-        // Sixteenths of a cycle per term: two multiply-adds a cycle; or two reads and what they wait for the second-level
-        // cache, where a vector that straddles two lines counts twice; or, where there are few sums, the 4 cycles until a
-        // sum can be added to again.
-        let cycles = (8 * rows * vectors).max(9 * (rows + 2 * vectors)).max(64);
-        (num_rows.div_ceil(rows) * cycles * 64 / vectors, MAX_ROWS * 8 - rows * vectors)
-    };
-    kernels.min_by_key(cost).expect("there are kernels")
 }
 
 /// At least so many positions of one axis as whole strips, or a little less where columns take turns whose number the width

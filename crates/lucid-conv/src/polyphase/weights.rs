@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lucid_kernels::{Element, TileKernel};
 
 use super::form::{Class, Factor, Form, Term};
+use super::tiling::Tile;
 
 /// One sum of a class, with the kernel of its panels.
 #[derive(Debug)]
@@ -14,14 +15,17 @@ pub(crate) struct Panels<T: 'static, const N: usize> {
     /// Which sum of the class.
     pub(crate) sum: usize,
     pub(crate) kernel: TileKernel<T>,
-    /// Elements of a panel: all terms of a tile's rows.
+    /// Rows of a panel.
+    pub(crate) rows: usize,
+    /// Elements of a panel: all terms of its rows.
     pub(crate) panel_len: usize,
 }
 
 impl<T: Element, const N: usize> Panels<T, N> {
-    pub(crate) fn new(form: &Form<N>, class: Arc<Class<N>>, sum: usize, kernel: TileKernel<T>) -> Self {
-        let panel_len = form.source_channels * class.sums[sum].len() * kernel.rows();
-        Panels { class, sum, kernel, panel_len }
+    pub(crate) fn new(form: &Form<N>, class: Arc<Class<N>>, sum: usize, tile: Tile<T>) -> Self {
+        let Tile { kernel, rows } = tile;
+        let panel_len = form.source_channels * class.sums[sum].len() * rows;
+        Panels { class, sum, kernel, rows, panel_len }
     }
 
     /// The products of one column.
@@ -31,7 +35,7 @@ impl<T: Element, const N: usize> Panels<T, N> {
 
     /// The panels that so many channels take.
     pub(crate) fn num_panels(&self, channels: usize) -> usize {
-        (channels * self.class.phases.len()).div_ceil(self.kernel.rows())
+        (channels * self.class.phases.len()).div_ceil(self.rows)
     }
 
     /// Elements of the panels of so many channels.
@@ -50,7 +54,7 @@ impl<T: Element, const N: usize> Panels<T, N> {
         panels: &mut [T],
     ) {
         let strides = form.weight_strides;
-        let (m, num_terms, num_phases) = (self.kernel.rows(), self.terms().len(), self.class.phases.len());
+        let (m, num_terms, num_phases) = (self.rows, self.terms().len(), self.class.phases.len());
         let num_rows = channels.len() * num_phases;
         let term_len = num_terms * m;
         if term_len == 0 {
@@ -101,7 +105,7 @@ impl<T: Element> TermTaps<T> {
         channels: Range<usize>,
         (stride, num_panels): (usize, usize),
     ) -> Vec<TermTaps<T>> {
-        let (m, phases) = (panels.kernel.rows(), &panels.class.phases);
+        let (m, phases) = (panels.rows, &panels.class.phases);
         let num_rows = channels.len() * phases.len();
         let terms = 0..panels.terms().len();
         let of_term = |panel: usize, term: usize| {

@@ -1,0 +1,93 @@
+//! Which tiles the sums of a form are cut into.
+
+use lucid_kernels::{Element, Isa, MAX_ROWS, TileKernel, tile_kernel};
+
+use super::form::Form;
+use crate::geometry::Geometry;
+
+/// What the vectors of a tile run over: a weight is packed for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tiling {
+    /// Positions: so many columns of them or a little less, or at least [`MANY`] vectors.
+    Positions { columns: usize },
+    /// Rows of the weight, as where there are fewer positions than a vector has lanes.
+    Rows,
+}
+
+/// Vectors from which on it makes little difference how many there are.
+const MANY: usize = 8;
+/// Positions that a tile has at most if its vectors run over rows.
+pub(crate) const MAX_COLUMNS: usize = 6;
+
+/// The tiles of a panel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tile<T: 'static> {
+    pub(crate) kernel: TileKernel<T>,
+    /// Rows of a panel: those of the kernel, or the lanes of its vectors.
+    pub(crate) rows: usize,
+}
+
+impl Tiling {
+    /// The best one: the same for either element type, so that a plan knows it.
+    pub(crate) fn of<const N: usize>(g: &Geometry<N>, form: &Form<N>, isa: Isa) -> Self {
+        let columns = form.num_columns(form.axes[0].len);
+        let lanes = kernel::<f32>(isa, 1).lanes();
+        let phases = form.classes.iter().map(|class| class.phases.len()).max().unwrap_or(0);
+        let rows = form.result_channels * phases;
+        // A vector of positions takes as long as half as many rows of one position each.
+        if form.unit == 1 && columns.saturating_mul(g.batch()) <= lanes / 2 && rows >= 2 * lanes {
+            return Tiling::Rows;
+        }
+        Tiling::Positions { columns: columns.min(MANY * lanes).next_multiple_of(lanes) }
+    }
+
+    /// The tiles of a class with so many phases.
+    pub(crate) fn tile<T: Element, const N: usize>(
+        self,
+        g: &Geometry<N>,
+        form: &Form<N>,
+        isa: Isa,
+        phases: usize,
+    ) -> Tile<T> {
+        match self {
+            Tiling::Positions { columns } => {
+                let kernel = choose_kernel(isa, form.result_channels * phases, columns);
+                Tile { kernel, rows: kernel.rows() }
+            }
+            Tiling::Rows => {
+                let columns = form.num_columns(form.axes[0].len).saturating_mul(g.batch()).max(1);
+                let kernel = kernel::<T>(isa, columns.div_ceil(columns.div_ceil(MAX_COLUMNS)));
+                let vectors = self::kernel::<T>(isa, MAX_COLUMNS).max_vectors();
+                Tile { kernel, rows: vectors * kernel.lanes() }
+            }
+        }
+    }
+}
+
+fn kernel<T: Element>(isa: Isa, rows: usize) -> TileKernel<T> {
+    tile_kernel::<T>(isa, rows)
+        .or_else(|| tile_kernel(Isa::Portable, rows))
+        .expect("the baseline has every kernel of up to MAX_ROWS rows")
+}
+
+/// The kernel that takes least time for so many rows of so many columns; of equal ones, that of the largest tile.
+fn choose_kernel<T: Element>(isa: Isa, num_rows: usize, columns: usize) -> TileKernel<T> {
+    let cost = |kernel: &TileKernel<T>| {
+        let (rows, most) = (kernel.rows(), kernel.max_vectors());
+        let vectors = columns.div_ceil(kernel.lanes());
+        // Sixteenths of a cycle per term: two multiply-adds a cycle; or two reads and what they wait for the second-level
+        // cache, where a vector that straddles two lines counts twice; or, where there are few sums, the 4 cycles until a
+        // sum can be added to again.
+        let cycles = |vectors: usize| match vectors {
+            0 => 0,
+            _ => (8 * rows * vectors).max(9 * (rows + 2 * vectors)).max(64),
+        };
+        let of_row = if vectors < MANY {
+            64 * (vectors / most * cycles(most) + cycles(vectors % most))
+        } else {
+            64 * vectors * cycles(most) / most
+        };
+        (num_rows.div_ceil(rows) * of_row, MAX_ROWS * 8 - rows * most)
+    };
+    (1..=MAX_ROWS).map(|rows| kernel(isa, rows)).min_by_key(cost).expect("there are kernels")
+}
