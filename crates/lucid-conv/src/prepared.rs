@@ -150,10 +150,9 @@ impl<const N: usize> Plan<N> {
         let x = standard("x", x, g.sizes(pass.source()))?;
         let b = bias(b, g.channels_of(pass.result()))?;
         let mut recipe = *self.recipe(pass);
-        let panels = w
-            .panels
-            .as_ref()
-            .filter(|panels| panels.shape.filtering == Filtering::Plain || recipe.algorithm == Algorithm::Minimal);
+        let panels = w.panels.as_ref().filter(|panels| {
+            panels.shape.filtering == Filtering::Plain || recipe.algorithm == Algorithm::Minimal
+        });
         let operands = Operands { source: &x, weight: &w.plain, panels, bias: b.as_deref() };
         if let Some(panels) = panels {
             recipe = Recipe { algorithm: Algorithm::of(panels.shape.filtering), isa: w.key.isa, ..recipe };

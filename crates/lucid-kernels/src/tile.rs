@@ -10,8 +10,8 @@
 
 use crate::vector::Vector;
 
-/// How far ahead, in elements, a tile of a single vector asks for its weights. It uses each once, so it is as fast as they
-/// arrive, and the processor's own prefetching ends with every page.
+/// How far ahead, in elements, a tile asks for the operand that may come from memory: the processor's own prefetching ends with
+/// every page.
 const PREFETCH: usize = 1024;
 
 /// The operands of a tile, checked against one another once.
@@ -25,6 +25,8 @@ pub struct Terms<'a, T> {
     rows: usize,
     /// The largest position that every read of one element stays within the signal for, and one more.
     end: usize,
+    /// Whether the signal, not the weights, is asked for ahead.
+    is_signal_far: bool,
 }
 
 /// Where the rows of a signal lie.
@@ -65,7 +67,15 @@ impl<'a, T> Terms<'a, T> {
             num_channels,
             rows,
             end,
+            is_signal_far: false,
         })
+    }
+
+    /// The same where the signal comes from memory and the weights are in a cache; otherwise it is taken to be the other way
+    /// round. It makes a difference to the time only.
+    #[must_use]
+    pub fn with_signal_far(self) -> Self {
+        Terms { is_signal_far: true, ..self }
     }
 }
 
@@ -130,10 +140,14 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
                 //   =>  at + V LANES <= len, so vector v < V lies within the signal.
                 // SAFETY: hence the pointer stays within the slice.
                 let from = unsafe { terms.signal.as_ptr().add(at + v * X::LANES) };
+                if terms.is_signal_far {
+                    // SAFETY: the caller promises the instruction set.
+                    unsafe { X::prefetch(from.wrapping_add(PREFETCH)) };
+                }
                 // SAFETY: hence LANES elements can be read there; the caller promises the instruction set.
                 *x = unsafe { X::load(from) };
             }
-            if true {
+            if !terms.is_signal_far {
                 // SAFETY: the caller promises the instruction set.
                 unsafe { X::prefetch(weights.wrapping_add(PREFETCH)) };
             }

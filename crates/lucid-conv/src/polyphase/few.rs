@@ -30,7 +30,12 @@ impl<T: Element> Columns<T> {
     }
 
     /// Takes the columns of all source channels out of packed strips.
-    pub(crate) fn gather<const N: usize>(&mut self, schedule: &Schedule<T, N>, strips: &[Strip], packed: &[T]) {
+    pub(crate) fn gather<const N: usize>(
+        &mut self,
+        schedule: &Schedule<T, N>,
+        strips: &[Strip],
+        packed: &[T],
+    ) {
         let Schedule { layout, panels, offsets, form, .. } = schedule;
         let channels = form.source_channels;
         self.places.clear();
@@ -78,14 +83,16 @@ impl<T: Element> Columns<T> {
             let skipped = (block.chunk.start - panels.first) * num_phases / rows;
             tile.resize((columns * rows).max(tile.len()), T::zero());
             for panel in 0..class.num_panels(block.chunk.len()) {
-                let weights = &panels.values[first_panel + (skipped + panel) * class.panel_len..][..class.panel_len];
+                let weights =
+                    &panels.values[first_panel + (skipped + panel) * class.panel_len..][..class.panel_len];
                 let row = first_row + panel * rows;
                 starts.clear();
                 starts.extend((0..rows).map(|r| block.bias(form, bias, (panel * rows + r) / num_phases)));
                 for (number, places) in places.chunks(columns).enumerate() {
                     let of_tile = &of_class[number * num_terms * columns..][..num_terms * columns];
                     let terms = Terms::new(of_tile, columns, weights, layout)
-                        .expect("a value per term and column, and a panel of as many terms");
+                        .expect("a value per term and column, and a panel of as many terms")
+                        .with_signal_far();
                     for column in tile.chunks_exact_mut(rows).take(columns) {
                         column.copy_from_slice(starts);
                     }

@@ -87,8 +87,7 @@ impl PanelShape {
 
     /// Whether panels of this shape are as good as those of another: of any but the shortest results they are.
     pub(crate) fn serves(&self, other: &PanelShape) -> bool {
-        self.filtering == other.filtering
-            && (self.tiling == Tiling::Rows) == (other.tiling == Tiling::Rows)
+        self.filtering == other.filtering && (self.tiling == Tiling::Rows) == (other.tiling == Tiling::Rows)
     }
 }
 

@@ -88,9 +88,9 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let width = layout.width;
 
         // Panels end where a chunk of channels does.
-        let align = panels.iter().fold(1, |align, panels| {
-            lcm(align, panels.rows / gcd(panels.rows, panels.class.phases.len()))
-        });
+        let align = panels
+            .iter()
+            .fold(1, |align, panels| lcm(align, panels.rows / gcd(panels.rows, panels.class.phases.len())));
         // As many strips as fit with all channels, or at least some with as many channels as fit.
         let (channels, per_channel) = (form.source_channels, layout.per_channel().max(1));
         let least_rows = form.num_sums() * align.min(form.result_channels);
@@ -151,7 +151,19 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             .iter()
             .map(|panels| panels.terms().iter().map(|term| layout.offset(&form, term)).collect())
             .collect();
-        Schedule { form, isa, layout, tiling, panels, offsets, portions, packing, reduction, chunk, row_stride }
+        Schedule {
+            form,
+            isa,
+            layout,
+            tiling,
+            panels,
+            offsets,
+            portions,
+            packing,
+            reduction,
+            chunk,
+            row_stride,
+        }
     }
 
     /// Rows of sums of so many channels, by class: the last panel may have more rows than are needed.
