@@ -21,6 +21,7 @@ pub trait Element:
     + sealed::Tiles
     + sealed::Interleave
     + sealed::Winograd
+    + sealed::Copies
     + sealed::Filters
     + sealed::Finite
     + sealed::Sum
@@ -34,6 +35,7 @@ impl Element for f64 {}
 
 pub(crate) mod sealed {
     use super::Isa;
+    use crate::copy::Copy;
     use crate::filter::{Rows, Taps};
     use crate::tile::TileKernel;
     use crate::winograd::{Lines, Outputs};
@@ -91,6 +93,13 @@ pub(crate) mod sealed {
         /// # Safety
         /// The job must be as its type says.
         unsafe fn outputs(isa: Isa, job: &Outputs<'_, Self>) -> bool;
+    }
+
+    /// [`crate::copy_rows`], per element type. Falls back to the baseline.
+    pub trait Copies: Sized {
+        /// # Safety
+        /// The job must be as its type says.
+        unsafe fn copy_rows(isa: Isa, job: &Copy<Self>);
     }
 
     /// The loops of [`crate::filter()`], [`crate::filter_pairs`] and [`crate::filter_gradient`], per element type. All

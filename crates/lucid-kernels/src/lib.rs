@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "calling a function with a target feature is unsafe; each block is argued")]
 
 mod bandwidth;
+mod copy;
 mod element;
 mod filter;
 mod filter_loops;
@@ -23,6 +24,7 @@ mod vector;
 mod winograd;
 
 pub use bandwidth::copy_bandwidth;
+pub use copy::{CopyShape, copy_rows, prefetch};
 pub use element::Element;
 pub use filter::{Rows, Taps, filter, filter_gradient, filter_pairs};
 pub use finite::all_finite;

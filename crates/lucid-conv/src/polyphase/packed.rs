@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use lucid_kernels::{Element, Isa, WINOGRAD_OUTPUTS, deinterleave, winograd_lines};
+use lucid_kernels::{
+    CopyShape, Element, Isa, WINOGRAD_OUTPUTS, copy_rows, deinterleave, prefetch, winograd_lines,
+};
 
 use super::form::{Form, Line, View, flatten};
-use super::moves::{CHUNK, copy_over, deinterleave_runs};
+use super::moves::{CHUNK, deinterleave_runs};
 use super::place::Place;
 use super::schedule::Schedule;
 use super::strips::{Layout, Strip};
@@ -13,6 +15,8 @@ use crate::runs::gather;
 
 /// Elements that vectors may read beyond those that they need.
 const SLACK: usize = 32;
+/// Planes ahead of which one is asked for: each begins in a page of its own.
+const AHEAD: usize = 2;
 
 /// The packed source of a place, some channels at a time.
 #[derive(Debug)]
@@ -30,7 +34,8 @@ pub(crate) struct Packed<T> {
     runs: Vec<T>,
 }
 
-/// Neighbouring entries that exist in the source.
+/// Neighbouring entries that exist in the source, and others of as many that follow them at equal distances: the rows of an
+/// image.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
     /// How many entries come before.
@@ -38,6 +43,10 @@ struct Segment {
     len: usize,
     /// Where in the plane the first of them is.
     from: usize,
+    /// How many there are, and what lies between them.
+    count: usize,
+    to_stride: usize,
+    from_stride: usize,
 }
 
 /// What a line is made of in one strip, the same for every channel.
@@ -95,9 +104,16 @@ impl<T: Element> Packed<T> {
         let strip_len = layout.strip_len(channels.len());
         let per_item = strips.len() / place.batch.len();
         self.values.resize(strips.len() * strip_len, T::zero());
+        let window = self.window(form, place);
+        let items = place.batch.len();
         for channel in channels.clone() {
             let at = (channel - channels.start, channels.len());
             for (batch, strips) in strips.chunks(per_item).enumerate() {
+                let next = (channel * items + batch + AHEAD) / items;
+                if next < channels.end {
+                    let next = form.source_plane(place, (batch + AHEAD) % items, next) * plane_len;
+                    prefetch(&source[next..][window.clone()]);
+                }
                 let plane = form.source_plane(place, batch, channel) * plane_len;
                 let plane = &source[plane..][..plane_len];
                 let first_strip = batch * per_item;
@@ -108,6 +124,19 @@ impl<T: Element> Packed<T> {
                 }
             }
         }
+    }
+
+    /// The part of a plane that the place visited last reads.
+    fn window<const N: usize>(&self, form: &Form<N>, place: &Place) -> Range<usize> {
+        if N > 1 {
+            let ends = self.segments.iter().map(|s| s.from + (s.count - 1) * s.from_stride + s.len);
+            let start = self.segments.iter().map(|segment| segment.from).min().unwrap_or(0);
+            return start..ends.max().unwrap_or(start).min(form.source_plane_len());
+        }
+        let axis = &form.axes[0];
+        let at = |row: usize| axis.source_start + (row * axis.source_step) as isize;
+        let clamp = |at: isize| at.clamp(0, axis.source_len as isize) as usize;
+        clamp(at(place.rows.start))..clamp(at(place.rows.end + axis.reach))
     }
 
     /// Fills one of so many channels of some strips from a signal along one axis.
@@ -123,10 +152,24 @@ impl<T: Element> Packed<T> {
         let strip_len = layout.strip_len(channels);
         let Packed { values, entries, padded, runs, .. } = self;
         let rows = signal_rows(schedule, place, plane, (entries, padded, runs));
-        for (number, strip) in strips.iter().enumerate() {
-            let to = &mut values[(first_strip + number) * strip_len..][..strip_len];
-            for (number, line) in layout.lines.iter().enumerate() {
-                let phase = form.slots[line.slot][0];
+        for (number, line) in layout.lines.iter().enumerate() {
+            let phase = form.slots[line.slot][0];
+            let mut single = strips;
+            // Of entries as they are, the lines of all strips but the last are copied together.
+            if let (View::Entries, [first, _, ..]) = (line.view, strips) {
+                let shape = CopyShape {
+                    len: layout.width + layout.reach,
+                    num_rows: strips.len() - 1,
+                    from_stride: layout.width,
+                    to_stride: strip_len,
+                };
+                let start = first_strip * strip_len + layout.starts(number, channel, channels)[0];
+                let from = &rows.values[phase * rows.stride + first.column..];
+                copy_rows(schedule.isa, from, &mut values[start..], shape);
+                single = &strips[strips.len() - 1..];
+            }
+            let first = first_strip + strips.len() - single.len();
+            for (strip, to) in single.iter().zip(values.chunks_mut(strip_len).skip(first)) {
                 put(schedule, number, rows, (phase, strip.column), strip.len, to, (channel, channels));
             }
         }
@@ -153,7 +196,7 @@ impl<T: Element> Packed<T> {
                 let segments = &segments[content.segments.clone()];
                 if line.view == View::Entries {
                     let start = layout.starts(number, channel, channels)[0];
-                    content.copy(segments, plane, step, &mut to[start..][..layout.line_len]);
+                    content.copy(schedule.isa, segments, plane, step, &mut to[start..][..layout.line_len]);
                     continue;
                 }
                 // Lines that are made of the same entries follow one another.
@@ -163,7 +206,7 @@ impl<T: Element> Packed<T> {
                         Some(from) => &plane[from..][..content.len],
                         None => {
                             padded.resize((content.len + SLACK).max(padded.len()), T::zero());
-                            content.copy(segments, plane, step, padded);
+                            content.copy(schedule.isa, segments, plane, step, padded);
                             &padded[..content.len]
                         }
                     };
@@ -306,13 +349,9 @@ impl Content {
             let row = extents[N - 1] - entry % extents[N - 1];
             let len = row.min(end - to);
             if let Some((skip, len, from)) = form.source(place, line.slot, entry, len) {
-                let own = Segment { to: to + skip, len, from };
-                match segments[first..].last_mut() {
-                    // Rows without padding may lie together, one after the other.
-                    Some(last) if last.to + last.len == own.to && last.from + last.len * step == own.from => {
-                        last.len += own.len;
-                    }
-                    _ => segments.push(own),
+                let own = Segment { to: to + skip, len, from, count: 1, to_stride: 0, from_stride: 0 };
+                if !segments[first..].last_mut().is_some_and(|last| last.takes(&own, step)) {
+                    segments.push(own);
                 }
             }
             entry += len;
@@ -329,28 +368,41 @@ impl Content {
         }
     }
 
-    /// Puts the entries into a line, in whole vectors where there is room: what is beyond a segment is written after it.
-    fn copy<T: Element>(&self, segments: &[Segment], plane: &[T], step: usize, to: &mut [T]) {
-        let mut end = 0;
-        for &Segment { to: start, len, from } in segments {
-            clear(to, end..start);
-            if step == 1 {
-                copy_over(&mut to[start..], &plane[from..], len);
-            } else {
-                gather(&mut to[start..][..len], &plane[from..], step);
-            }
-            end = start + len;
+    /// Puts the entries into a line.
+    fn copy<T: Element>(&self, isa: Isa, segments: &[Segment], plane: &[T], step: usize, to: &mut [T]) {
+        let existing: usize = segments.iter().map(|segment| segment.len * segment.count).sum();
+        if existing < self.len {
+            to[..self.len].fill(T::zero());
         }
-        clear(to, end..self.len);
+        for &Segment { to: start, len, from, count, to_stride, from_stride } in segments {
+            if step == 1 {
+                let shape = CopyShape { len, num_rows: count, from_stride, to_stride };
+                copy_rows(isa, &plane[from..], &mut to[start..], shape);
+                continue;
+            }
+            for row in 0..count {
+                let from = &plane[from + row * from_stride..];
+                gather(&mut to[start + row * to_stride..][..len], from, step);
+            }
+        }
     }
 }
 
-/// Zeros for a range, and perhaps for some elements after it.
-fn clear<T: Element>(to: &mut [T], range: Range<usize>) {
-    for at in range.clone().step_by(CHUNK) {
-        match to.get_mut(at..at + CHUNK) {
-            Some(chunk) => chunk.fill(T::zero()),
-            None => to[at..range.end].fill(T::zero()),
+impl Segment {
+    /// Takes another in, if its entries continue these or are the next of equal distance.
+    fn takes(&mut self, next: &Segment, step: usize) -> bool {
+        // Rows without padding may lie together, one after the other.
+        if self.count == 1 && self.to + self.len == next.to && self.from + self.len * step == next.from {
+            self.len += next.len;
+            return true;
         }
+        let (to, from) = (next.to - self.to, next.from.checked_sub(self.from));
+        let Some(from) = from.filter(|_| self.len == next.len) else { return false };
+        if self.count == 1 {
+            (self.to_stride, self.from_stride) = (to, from);
+        }
+        let is_next = to == self.count * self.to_stride && from == self.count * self.from_stride;
+        self.count += usize::from(is_next);
+        is_next
     }
 }
