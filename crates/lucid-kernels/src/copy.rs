@@ -162,8 +162,8 @@ macro_rules! impl_copies {
                     }
 
                     match isa {
-                        // SAFETY: the guard has found the instruction sets; the caller promises the rest.
                         Isa::Avx512 if isa.is_available() && Isa::Avx2.is_available() => {
+                            // SAFETY: the guard has found the instruction sets; the caller promises the rest.
                             return unsafe { avx512(job) };
                         }
                         // SAFETY: the guard has found the instruction set; the caller promises the rest.
