@@ -20,6 +20,8 @@ use crate::geometry::Geometry;
 const SOURCE_LEN: usize = 40 * 1024;
 /// Columns that a panel of weights is used for, at least, even if that takes blocks of source channels.
 const MIN_COLUMNS: usize = 128;
+/// Columns of a place, at least, for each column that its taps reach beyond them: the next place packs those once more.
+const MIN_PER_REACH: usize = 4;
 /// Terms that enter a tile's sums before they are put away, at least.
 const MIN_TERMS: usize = 256;
 /// Positions of a place, at most, unless one row of the grid has more.
@@ -95,7 +97,8 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let (channels, per_channel) = (form.source_channels, layout.per_channel().max(1));
         let least_rows = form.num_sums() * align.min(form.result_channels);
         let most = (MAX_POSITIONS.min(WAITING_LEN / least_rows) / width).max(1);
-        let strips = (SOURCE_LEN / (channels * per_channel)).max(MIN_COLUMNS.div_ceil(width)).min(most);
+        let least = MIN_COLUMNS.max(MIN_PER_REACH * layout.reach).div_ceil(width);
+        let strips = (SOURCE_LEN / (channels * per_channel)).max(least).min(most);
         let len = form.axes[0].len;
         let inner: usize = form.extents(1)[1..].iter().product();
         let rows = (strips * width * form.unit / inner).clamp(1, len);
