@@ -6,7 +6,7 @@ use lucid_kernels::{
     CopyShape, Element, Isa, WINOGRAD_OUTPUTS, copy_rows, deinterleave, prefetch, winograd_lines,
 };
 
-use super::form::{Form, Line, View, flatten};
+use super::form::{Form, View, flatten};
 use super::moves::{CHUNK, deinterleave_runs};
 use super::place::Place;
 use super::schedule::Schedule;
@@ -23,7 +23,7 @@ const AHEAD: usize = 2;
 pub(crate) struct Packed<T> {
     /// `[strip][sum][channel][line][column]`
     pub(crate) values: Vec<T>,
-    /// By strip, then by line.
+    /// By slot.
     contents: Vec<Content>,
     segments: Vec<Segment>,
     /// The entries of a channel, where they do not lie together in the source: by phase.
@@ -49,7 +49,7 @@ struct Segment {
     from_stride: usize,
 }
 
-/// What a line is made of in one strip, the same for every channel.
+/// What the entries of a slot are made of, the same for every channel.
 #[derive(Clone, Debug)]
 struct Content {
     /// Which of the place's segments.
@@ -70,24 +70,20 @@ impl<T: Element> Packed<T> {
         }
     }
 
-    /// Looks up what the strips of another place hold.
-    pub(crate) fn visit<const N: usize>(
-        &mut self,
-        form: &Form<N>,
-        layout: &Layout<N>,
-        place: &Place,
-        strips: &[Strip],
-    ) {
+    /// Looks up what another place reads.
+    pub(crate) fn visit<const N: usize>(&mut self, form: &Form<N>, layout: &Layout<N>, place: &Place) {
         let Packed { contents, segments, .. } = self;
         contents.clear();
         segments.clear();
         if N == 1 {
             return;
         }
-        for &strip in strips {
-            let content = |line| Content::of(form, layout, place, strip, line, segments);
-            contents.extend(layout.lines.iter().map(content));
-        }
+        // A line begins as far after the place's first column as its offset of the outer axes.
+        let extents = form.extents(place.rows.len());
+        let outer = layout.lines.iter().map(|line| form.column(flatten(line.outer, extents)));
+        let columns = layout.columns(form, form.num_columns(place.rows.len())) + outer.max().unwrap_or(0);
+        let content = |slot| Content::of(form, place, slot, columns * form.unit, segments);
+        contents.extend((0..form.slots.len()).map(content));
     }
 
     /// Packs `channels` of the place visited last.
@@ -120,7 +116,7 @@ impl<T: Element> Packed<T> {
                 if N == 1 {
                     self.fill_from_row(schedule, place, (first_strip, strips), at, plane);
                 } else {
-                    self.fill_from_plane(schedule, (first_strip, strips), at, plane);
+                    self.fill_from_plane(schedule, place, (first_strip, strips), at, plane);
                 }
             }
         }
@@ -149,29 +145,12 @@ impl<T: Element> Packed<T> {
         plane: &[T],
     ) {
         let Schedule { form, layout, .. } = schedule;
-        let strip_len = layout.strip_len(channels);
         let Packed { values, entries, padded, runs, .. } = self;
         let rows = signal_rows(schedule, place, plane, (entries, padded, runs));
+        let values = &mut values[first_strip * layout.strip_len(channels)..];
         for (number, line) in layout.lines.iter().enumerate() {
             let phase = form.slots[line.slot][0];
-            let mut single = strips;
-            // Of entries as they are, the lines of all strips but the last are copied together.
-            if let (View::Entries, [first, _, ..]) = (line.view, strips) {
-                let shape = CopyShape {
-                    len: layout.width + layout.reach,
-                    num_rows: strips.len() - 1,
-                    from_stride: layout.width,
-                    to_stride: strip_len,
-                };
-                let start = first_strip * strip_len + layout.starts(number, channel, channels)[0];
-                let from = &rows.values[phase * rows.stride + first.column..];
-                copy_rows(schedule.isa, from, &mut values[start..], shape);
-                single = &strips[strips.len() - 1..];
-            }
-            let first = first_strip + strips.len() - single.len();
-            for (strip, to) in single.iter().zip(values.chunks_mut(strip_len).skip(first)) {
-                put(schedule, number, rows, (phase, strip.column), strip.len, to, (channel, channels));
-            }
+            put_line(schedule, number, rows, (phase, 0), strips, values, (channel, channels));
         }
     }
 
@@ -179,44 +158,72 @@ impl<T: Element> Packed<T> {
     fn fill_from_plane<const N: usize>(
         &mut self,
         schedule: &Schedule<T, N>,
+        place: &Place,
         (first_strip, strips): (usize, &[Strip]),
         (channel, channels): (usize, usize),
         plane: &[T],
     ) {
-        let Schedule { form, layout, .. } = schedule;
+        let Schedule { form, layout, isa, .. } = schedule;
         let step = form.axes[N - 1].source_step;
-        let (strip_len, num_lines) = (layout.strip_len(channels), layout.lines.len());
+        let extents = form.extents(place.rows.len());
         let Packed { values, contents, segments, entries, padded, runs } = self;
-        let contents = contents.chunks(num_lines.max(1)).skip(first_strip);
-        let values = values.chunks_mut(strip_len.max(1)).skip(first_strip);
-        for ((strip, contents), to) in strips.iter().zip(contents).zip(values) {
-            let mut made_of = None;
-            let mut rows = Rows { values: &[], stride: 0, step: 1 };
-            for ((number, line), content) in layout.lines.iter().enumerate().zip(contents) {
-                let segments = &segments[content.segments.clone()];
-                if line.view == View::Entries {
-                    let start = layout.starts(number, channel, channels)[0];
-                    content.copy(schedule.isa, segments, plane, step, &mut to[start..][..layout.line_len]);
-                    continue;
+        let values = &mut values[first_strip * layout.strip_len(channels)..];
+        // Lines of one slot follow one another.
+        let mut numbers = (0..layout.lines.len()).peekable();
+        while let Some(&first) = numbers.peek() {
+            let slot = layout.lines[first].slot;
+            let content = &contents[slot];
+            let of_slot = &segments[content.segments.clone()];
+            let from = match content.together(of_slot, step) {
+                Some(from) => &plane[from..][..content.len],
+                None => {
+                    padded.resize((content.len + SLACK).max(padded.len()), T::zero());
+                    content.copy(*isa, of_slot, plane, step, padded);
+                    &padded[..content.len]
                 }
-                // Lines that are made of the same entries follow one another.
-                if made_of != Some((line.slot, line.outer)) {
-                    made_of = Some((line.slot, line.outer));
-                    let from = match content.together(segments, step) {
-                        Some(from) => &plane[from..][..content.len],
-                        None => {
-                            padded.resize((content.len + SLACK).max(padded.len()), T::zero());
-                            content.copy(schedule.isa, segments, plane, step, padded);
-                            &padded[..content.len]
-                        }
-                    };
-                    let num_columns = content.len / WINOGRAD_OUTPUTS;
-                    rows = columns(schedule.isa, from, (form.apart, 1), num_columns, entries, runs);
-                }
-                let column = strip.column % form.apart;
-                put(schedule, number, rows, (0, column), strip.len, to, (channel, channels));
+            };
+            let rows = match form.unit {
+                1 => Rows { values: from, stride: 0, step: 1 },
+                unit => columns(*isa, from, (form.apart, 1), content.len / unit, entries, runs),
+            };
+            while let Some(number) = numbers.next_if(|&number| layout.lines[number].slot == slot) {
+                let column = form.column(flatten(layout.lines[number].outer, extents));
+                put_line(schedule, number, rows, (0, column), strips, values, (channel, channels));
             }
         }
+    }
+}
+
+/// Puts a line into neighbouring strips, the first of which is where `values` begin: what their columns read of it, from rows
+/// of entries of a source phase, from one of their columns on.
+fn put_line<T: Element, const N: usize>(
+    schedule: &Schedule<T, N>,
+    line: usize,
+    rows: Rows<'_, T>,
+    (phase, column): (usize, usize),
+    strips: &[Strip],
+    values: &mut [T],
+    (channel, channels): (usize, usize),
+) {
+    let Layout { width, reach, lines, .. } = &schedule.layout;
+    let strip_len = schedule.layout.strip_len(channels);
+    let mut single = strips;
+    // Of entries as they are, the lines of all strips but the last are copied together.
+    if let (View::Entries, [first, _, ..]) = (lines[line].view, strips) {
+        let shape = CopyShape {
+            len: width + reach,
+            num_rows: strips.len() - 1,
+            from_stride: *width,
+            to_stride: strip_len,
+        };
+        let from = &rows.values[phase * rows.stride + column + first.column..];
+        let start = schedule.layout.starts(line, channel, channels)[0];
+        copy_rows(schedule.isa, from, &mut values[start..], shape);
+        single = &strips[strips.len() - 1..];
+    }
+    let to = values.chunks_mut(strip_len).skip(strips.len() - single.len());
+    for (strip, to) in single.iter().zip(to) {
+        put(schedule, line, rows, (phase, column + strip.column), strip.len, to, (channel, channels));
     }
 }
 
@@ -322,42 +329,26 @@ fn columns<'a, T: Element>(
 }
 
 impl Content {
-    /// Finds out what a line of a strip is made of.
+    /// Finds out what `len` entries of a slot are made of.
     fn of<const N: usize>(
         form: &Form<N>,
-        layout: &Layout<N>,
         place: &Place,
-        strip: Strip,
-        line: &Line<N>,
+        slot: usize,
+        len: usize,
         segments: &mut Vec<Segment>,
     ) -> Self {
-        let extents = form.extents(place.rows.len());
+        let row_len = form.extents(place.rows.len())[N - 1];
         let first = segments.len();
-        // What a partial strip computes beyond its columns is dropped, whatever it reads there.
-        let (mut entry, end) = match line.view {
-            View::Entries => (strip.column, strip.len + layout.reach),
-            View::Winograd { .. } => {
-                let within = strip.column % form.apart;
-                let columns = layout.columns(form, within + strip.len);
-                ((strip.column - within) * form.unit, columns * form.unit)
-            }
-        };
-        entry += flatten(line.outer, extents);
         let step = form.axes[N - 1].source_step;
-        let mut to = 0;
-        while to < end {
-            let row = extents[N - 1] - entry % extents[N - 1];
-            let len = row.min(end - to);
-            if let Some((skip, len, from)) = form.source(place, line.slot, entry, len) {
+        for to in (0..len).step_by(row_len) {
+            if let Some((skip, len, from)) = form.source(place, slot, to, row_len.min(len - to)) {
                 let own = Segment { to: to + skip, len, from, count: 1, to_stride: 0, from_stride: 0 };
                 if !segments[first..].last_mut().is_some_and(|last| last.takes(&own, step)) {
                     segments.push(own);
                 }
             }
-            entry += len;
-            to += len;
         }
-        Content { segments: first..segments.len(), len: end }
+        Content { segments: first..segments.len(), len }
     }
 
     /// Where the entries lie in the source, if they lie there together.

@@ -231,7 +231,7 @@ impl<T: Element, const N: usize> Run<'_, T, N> {
             placement.find(form, place);
             strips.clear();
             strips.extend(layout.strips(form, place));
-            packed.visit(form, layout, place, strips);
+            packed.visit(form, layout, place);
             scratch.holds = None;
         }
         let per_item = scratch.strips.len() / place.batch.len();
