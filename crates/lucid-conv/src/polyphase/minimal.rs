@@ -13,12 +13,12 @@
 
 use lucid_kernels::{WINOGRAD_OUTPUTS, winograd_weights};
 
-use super::form::{Factor, Form, Line, Term, View};
+use super::form::{Filter, Form, Line, View};
 use super::lattice::AxisTap;
 
 /// Taps of one source phase that are neighbours, first to last, as part of a filter of three taps.
 pub(crate) struct Chunk<'a> {
-    taps: &'a [AxisTap],
+    pub(crate) taps: &'a [AxisTap],
     /// Where the first of the three taps would read.
     start: usize,
     /// Which of the three the first tap here is.
@@ -50,30 +50,20 @@ pub(crate) fn chunks(taps: &mut [AxisTap], apart: usize) -> Vec<Chunk<'_>> {
 }
 
 impl Chunk<'_> {
-    /// The tap that says which source phase is read.
-    pub(crate) fn any_tap(&self) -> &AxisTap {
-        &self.taps[0]
-    }
-
-    /// Adds the chunk's products to the sums, one per point.
-    pub(crate) fn add_to<const N: usize>(
-        &self,
-        sums: &mut [Vec<(Term<N>, Factor)>],
-        (slot, outer): (usize, [usize; N]),
-        apart: usize,
-        tap: impl Fn(&AxisTap) -> usize,
-    ) {
+    /// What it reads, of a source phase and an offset of the outer axes.
+    pub(crate) fn filter<const N: usize>(&self, slot: usize, outer: [usize; N], apart: usize) -> Filter<N> {
         let blocks = self.start / apart;
         let line = Line { slot, outer, view: View::Winograd { shift: blocks % WINOGRAD_OUTPUTS } };
         let offset = blocks / WINOGRAD_OUTPUTS * apart;
-        let taps: Vec<usize> = self.taps.iter().map(tap).collect();
-        for (member, sum) in sums.iter_mut().enumerate() {
-            let coefficients = &winograd_weights(member)[self.first..][..taps.len()];
-            if coefficients.iter().any(|&coefficient| coefficient != 0.0) {
-                let factor = Factor { taps: taps.clone(), coefficients: coefficients.to_vec() };
-                sum.push((Term { line, member, offset }, factor));
-            }
-        }
+        Filter { line, offset, first: self.first, num_taps: self.taps.len() }
+    }
+}
+
+impl<const N: usize> Filter<N> {
+    /// Whether it has a product in a sum: it has none for the points where the taps that count are those that it lacks.
+    pub(crate) fn has_product(&self, sum: usize) -> bool {
+        let taps = self.first..self.first + self.num_taps;
+        self.line.view == View::Entries || winograd_weights(sum)[taps].iter().any(|&factor| factor != 0.0)
     }
 }
 

@@ -9,7 +9,8 @@
 //!
 //! Onto the fine grid, `m` runs over (channel, phase) and the result is interleaved as it is stored; onto the coarse
 //! grid, the source is de-interleaved as it is buffered. `lattice.rs` has one axis of this, `form.rs` all of them,
-//! `strips.rs`, `packed.rs`, `weights.rs` and `result.rs` the operands (`moves.rs` moves their entries), `place.rs`, `planes.rs` and `schedule.rs` the portions,
+//! `strips.rs`, `packed.rs`, `weights.rs` and `result.rs` the operands (`moves.rs` moves their entries,
+//! `transform.rs` makes the weights of shared products), `place.rs`, `planes.rs` and `schedule.rs` the portions,
 //! `run.rs` does it.
 //!
 //! The gradient of the weight sums over positions instead: see `gradient/`.
@@ -26,6 +27,7 @@ mod result;
 mod run;
 mod schedule;
 mod strips;
+mod transform;
 mod weights;
 
 pub(crate) use form::{Filtering, Form};

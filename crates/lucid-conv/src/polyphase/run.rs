@@ -14,6 +14,7 @@ use super::planes::{Cut, Planes, Whole};
 use super::result::{Placement, Sums};
 use super::schedule::{Packing, Schedule};
 use super::strips::Strip;
+use super::weights::pack;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
 use crate::run::Operands;
@@ -86,11 +87,9 @@ fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &
     let mut panels = vec![T::zero(); schedule.panels_len(form.result_channels) * form.groups];
     let mut rest = panels.as_mut_slice();
     for group in 0..form.groups {
-        for class in &schedule.panels {
-            let (own, others) = rest.split_at_mut(class.len(form.result_channels));
-            class.pack(form, group, 0..form.result_channels, weight, own);
-            rest = others;
-        }
+        let (own, others) = rest.split_at_mut(schedule.panels_len(form.result_channels));
+        pack(schedule, group, 0..form.result_channels, weight, own);
+        rest = others;
     }
     panels
 }
@@ -173,19 +172,14 @@ struct PanelView<'a, T> {
 impl<T: Element, const N: usize> Run<'_, T, N> {
     /// The panels of some channels of a group: packed beforehand, or now.
     fn panels<'p>(&'p self, group: usize, channels: &Range<usize>, own: &'p mut Vec<T>) -> PanelView<'p, T> {
-        let Schedule { form, panels, .. } = self.schedule;
+        let form = &self.schedule.form;
         if let Some(packed) = self.panels {
             let of_group = self.schedule.panels_len(form.result_channels);
             let values = &packed[group * of_group..][..of_group];
             return PanelView { values, first: 0, channels: form.result_channels };
         }
         own.resize(self.schedule.panels_len(channels.len()), T::zero());
-        let mut rest = own.as_mut_slice();
-        for class in panels {
-            let (packed, others) = rest.split_at_mut(class.len(channels.len()));
-            class.pack(form, group, channels.clone(), self.operands.weight, packed);
-            rest = others;
-        }
+        pack(self.schedule, group, channels.clone(), self.operands.weight, own);
         if !all_finite(self.schedule.isa, own) {
             self.finite.store(false, Ordering::Relaxed);
         }
