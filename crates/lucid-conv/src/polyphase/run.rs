@@ -3,9 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lucid_kernels::{
-    Element, Isa, SignalLayout, Start, Terms, WINOGRAD_POINTS, all_finite, winograd_outputs,
-};
+use lucid_kernels::{Element, Isa, SignalLayout, Start, Terms, WINOGRAD_POINTS, winograd_outputs};
 
 use super::form::{Filtering, Form, flatten};
 use super::packed::Packed;
@@ -78,20 +76,21 @@ pub(crate) fn prepare<T: Element, const N: usize>(
 ) -> Panels<T> {
     let form = Form::new(g, pass, filtering);
     let is_trimmed = form.is_trimmed;
-    let values = prepare_form(&Schedule::new(g, form, isa, true), weight);
+    let (values, _) = prepare_form(&Schedule::new(g, form, isa, true), weight);
     Panels { filtering, is_trimmed, values }
 }
 
-fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &[T]) -> Vec<T> {
+/// The panels, and whether the weight is finite.
+fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &[T]) -> (Vec<T>, bool) {
     let form = &schedule.form;
     let mut panels = vec![T::zero(); schedule.panels_len(form.result_channels) * form.groups];
-    let mut rest = panels.as_mut_slice();
+    let (mut rest, mut are_finite) = (panels.as_mut_slice(), true);
     for group in 0..form.groups {
         let (own, others) = rest.split_at_mut(schedule.panels_len(form.result_channels));
-        pack(schedule, group, 0..form.result_channels, weight, own);
+        are_finite &= pack(schedule, group, 0..form.result_channels, weight, own);
         rest = others;
     }
-    panels
+    (panels, are_finite)
 }
 
 /// `result = bias + the pass of source and weight`; returns whether every weight is finite, and with minimal filtering
@@ -108,8 +107,9 @@ pub(crate) fn pass<T: Element, const N: usize>(
     let packed_here;
     let (panels, finite) = match operands.panels {
         None if schedule.packing == Packing::Before => {
-            packed_here = prepare_form(schedule, operands.weight);
-            (Some(&packed_here[..]), all_finite(schedule.isa, &packed_here))
+            let are_finite;
+            (packed_here, are_finite) = prepare_form(schedule, operands.weight);
+            (Some(&packed_here[..]), are_finite)
         }
         panels => (panels.map(|panels| &panels.values[..]), true),
     };
@@ -179,8 +179,7 @@ impl<T: Element, const N: usize> Run<'_, T, N> {
             return PanelView { values, first: 0, channels: form.result_channels };
         }
         own.resize(self.schedule.panels_len(channels.len()), T::zero());
-        pack(self.schedule, group, channels.clone(), self.operands.weight, own);
-        if !all_finite(self.schedule.isa, own) {
+        if !pack(self.schedule, group, channels.clone(), self.operands.weight, own) {
             self.finite.store(false, Ordering::Relaxed);
         }
         PanelView { values: own, first: channels.start, channels: channels.len() }

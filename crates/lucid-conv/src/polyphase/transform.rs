@@ -89,11 +89,13 @@ impl<T: Element> Transform<T> {
         for source in 0..sources {
             let rows = &gathered[source * self.num_taps..][..self.num_taps];
             for Values { taps, terms } in &self.filters {
-                let taps = taps.map(|tap| match (tap, order) {
-                    (None, _) => [T::zero(); M],
-                    (Some(tap), None) => rows[tap],
-                    (Some(tap), Some(order)) => rows[order[tap]],
-                });
+                let zeros = [T::zero(); M];
+                let tap = |of_three: usize| match (taps[of_three], order) {
+                    (None, _) => &zeros,
+                    (Some(tap), None) => &rows[tap],
+                    (Some(tap), Some(order)) => &rows[order[tap]],
+                };
+                let taps = [tap(0), tap(1), tap(2)];
                 let mut write = |point: usize, values: &[T; M]| {
                     if let Some(term) = terms[point] {
                         let (terms, _) = sums[point].as_chunks_mut::<M>();
@@ -101,27 +103,38 @@ impl<T: Element> Transform<T> {
                     }
                 };
                 let Factors { zero, a, b } = self.factors;
-                write(0, &taps[0].map(|tap| zero * tap));
-                let [plus, minus] = pair(&taps, a);
+                write(0, &times(taps[0], zero));
+                let [plus, minus] = pair(taps, a);
                 write(1, &plus);
                 write(2, &minus);
-                let [plus, minus] = pair(&taps, b);
+                let [plus, minus] = pair(taps, b);
                 write(3, &plus);
                 write(4, &minus);
-                write(5, &taps[2]);
+                write(5, taps[2]);
             }
         }
     }
 }
 
 /// The values at a point and at its opposite.
-fn pair<T: Element, const M: usize>(taps: &[[T; M]; 3], factors: [T; 3]) -> [[T; M]; 2] {
+#[inline(always)]
+fn pair<T: Element, const M: usize>(taps: [&[T; M]; 3], factors: [T; 3]) -> [[T; M]; 2] {
     let mut values = [[T::zero(); M]; 2];
     for row in 0..M {
         let even = factors[0] * taps[0][row] + factors[2] * taps[2][row];
         let odd = factors[1] * taps[1][row];
         values[0][row] = even + odd;
         values[1][row] = even - odd;
+    }
+    values
+}
+
+/// The values at point 0.
+#[inline(always)]
+fn times<T: Element, const M: usize>(tap: &[T; M], factor: T) -> [T; M] {
+    let mut values = [T::zero(); M];
+    for row in 0..M {
+        values[row] = factor * tap[row];
     }
     values
 }

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use lucid_kernels::{Element, Isa, TileKernel, WINOGRAD_POINTS};
+use lucid_kernels::{Element, Isa, TileKernel, WINOGRAD_POINTS, all_finite};
 
 use super::form::{Class, Form, Term, WeightStrides};
 use super::gradient::{CHUNK, Lines, Rows, transpose};
@@ -48,25 +48,27 @@ impl<T: Element, const N: usize> Panels<T, N> {
 }
 
 /// Packs the weights of some channels of a group as panels of `[source channel][term][row]`, by class and sum, with a row
-/// per channel and phase. Rows beyond the last repeat it, and their sums are dropped.
+/// per channel and phase. Rows beyond the last repeat it, and their sums are dropped. Returns whether all of the weights are
+/// finite.
 pub(crate) fn pack<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     group: usize,
     channels: Range<usize>,
     weight: &[T],
     values: &mut [T],
-) {
+) -> bool {
     let Schedule { form, isa, .. } = schedule;
     let weight = &weight[group * form.weight_strides.group..][..form.weight_strides.group];
-    let mut rest = values;
+    let (mut rest, mut are_finite) = (values, true);
     for sums in schedule.classes() {
         let len = sums.iter().map(|panels| panels.len(channels.len())).sum();
         let (own, others) = rest.split_at_mut(len);
         rest = others;
         if len > 0 {
-            Packer::new(form, *isa, sums, &channels).pack(weight, own);
+            are_finite &= Packer::new(form, *isa, sums, &channels).pack(weight, own);
         }
     }
+    are_finite
 }
 
 /// Sources that are packed into one panel before the next. Where the rows of a source are neighbours, its successor may
@@ -101,9 +103,20 @@ struct Buffers<T> {
     gathered: Vec<T>,
     /// Lines on their way there.
     lines: Vec<T>,
-    /// By tap and row of a panel: where it is, from the panel's first channel on.
-    places: Vec<usize>,
 }
+
+/// Where the taps of a panel are, from its first channel on.
+struct Places {
+    /// By tap and row.
+    all: Vec<usize>,
+    /// Where neighbours begin, up to [`RUN`] each: in the weight, and among the taps and rows.
+    runs: Vec<(usize, usize)>,
+    /// After the last that is read.
+    end: usize,
+}
+
+/// Neighbours that are copied together, though some of them may belong elsewhere.
+const RUN: usize = 8;
 
 impl<T: Element> Packer<T> {
     fn new<const N: usize>(form: &Form<N>, isa: Isa, sums: &[Panels<T, N>], channels: &Range<usize>) -> Self {
@@ -128,53 +141,81 @@ impl<T: Element> Packer<T> {
         }
     }
 
-    /// Packs all panels of all sums, one sum after the other.
-    fn pack(&self, weight: &[T], values: &mut [T]) {
+    /// Packs all panels of all sums, one sum after the other. Returns whether all of the weights are finite.
+    fn pack(&self, weight: &[T], values: &mut [T]) -> bool {
         let room =
             |is_needed: bool, len: usize| vec![T::zero(); if is_needed { len * self.num_rows } else { 0 }];
         let mut buffers = Buffers {
             gathered: room(self.transform.is_some(), SOURCES * self.num_taps),
             lines: room(self.is_whole, CHUNK),
-            places: Vec::with_capacity(self.num_taps * self.num_rows),
         };
         // What is near in the weight comes first: sources, or the channels of some sources.
         let (panels, sources) = (self.num_panels, self.num_sources);
+        // Panels that begin with the same phase differ by whole channels, but the last may end early.
+        let period = (1..panels).find(|panel| (panel * self.num_rows).is_multiple_of(self.num_phases));
+        let period = period.unwrap_or(panels);
+        let places: Vec<Places> = (0..period).map(|panel| self.places(panel)).collect();
+        let last = self.places(panels - 1);
         let (panels_at_once, sources_at_once) = if self.is_whole { (1, sources) } else { (panels, SOURCES) };
+        let mut are_finite = true;
         for first_panel in (0..panels).step_by(panels_at_once) {
             for first_source in (0..sources).step_by(sources_at_once) {
                 let end = (first_source + sources_at_once).min(sources);
-                for panel in first_panel..first_panel + panels_at_once {
-                    self.find_places(panel, &mut buffers.places);
+                let panels_here = first_panel..first_panel + panels_at_once;
+                are_finite &= self.are_finite(weight, panels_here.clone(), first_source..end);
+                for panel in panels_here {
+                    let places = if panel + 1 == panels { &last } else { &places[panel % period] };
                     for start in (first_source..end).step_by(SOURCES) {
                         let block = start..(start + SOURCES).min(end);
-                        self.pack_block(panel, block, weight, values, &mut buffers);
+                        self.pack_block(panel, places, block, weight, values, &mut buffers);
                     }
                 }
             }
         }
+        are_finite
+    }
+
+    /// Whether what some panels read of some sources is finite. It is in a near cache then.
+    fn are_finite(&self, weight: &[T], panels: Range<usize>, sources: Range<usize>) -> bool {
+        let end = self.channels.end.min(self.first_channel(panels.end - 1) + self.num_rows);
+        let channels = self.first_channel(panels.start)..end;
+        let WeightStrides { source, result, .. } = self.strides;
+        let (outer, inner) = if source > result { (sources, channels) } else { (channels, sources) };
+        let (far, near) = (source.max(result), source.min(result));
+        let mut stretches =
+            outer.map(|at| &weight[at * far + inner.start * near..at * far + inner.end * near]);
+        stretches.all(|stretch| all_finite(self.isa, stretch))
     }
 
     fn first_channel(&self, panel: usize) -> usize {
         self.channels.start + panel * self.num_rows / self.num_phases
     }
 
-    fn find_places(&self, panel: usize, places: &mut Vec<usize>) {
+    fn places(&self, panel: usize) -> Places {
         let &Packer { num_rows, num_phases, num_taps, .. } = self;
         let first = panel * num_rows;
         let (last, first_channel) = (self.channels.len() * num_phases - 1, first / num_phases);
-        places.clear();
-        for tap in 0..num_taps {
-            places.extend((first..first + num_rows).map(|row| {
-                let (channel, phase) = (row.min(last) / num_phases, row.min(last) % num_phases);
-                (channel - first_channel) * self.strides.result + self.taps[phase * num_taps + tap]
-            }));
+        let place = |tap: usize, row: usize| {
+            let (channel, phase) = (row.min(last) / num_phases, row.min(last) % num_phases);
+            (channel - first_channel) * self.strides.result + self.taps[phase * num_taps + tap]
+        };
+        let rows = first..first + num_rows;
+        let all = (0..num_taps).flat_map(|tap| rows.clone().map(move |row| (tap, row)));
+        let all: Vec<usize> = all.map(|(tap, row)| place(tap, row)).collect();
+        let (mut runs, mut to) = (Vec::new(), 0);
+        for run in all.chunk_by(|place, next| place + 1 == *next) {
+            runs.extend((0..run.len()).step_by(RUN).map(|at| (run[at], to + at)));
+            to += run.len();
         }
+        let end = all.iter().max().map_or(0, |last| last + 1);
+        Places { all, runs, end }
     }
 
     /// Packs some sources of a panel.
     fn pack_block(
         &self,
         panel: usize,
+        places: &Places,
         sources: Range<usize>,
         weight: &[T],
         values: &mut [T],
@@ -185,14 +226,14 @@ impl<T: Element> Packer<T> {
         let weight = &weight[sources.start * self.strides.source..];
         let is_full = (panel + 1) * self.num_rows <= self.channels.len() * self.num_phases;
         let is_whole = self.is_whole && is_full;
-        let Buffers { gathered, lines, places } = buffers;
+        let Buffers { gathered, lines } = buffers;
         let Some(transform) = &self.transform else {
             let panel = &mut values[panel * self.panel_lens[0]..][..self.panel_lens[0]];
             let to = &mut panel[sources.start * source_len..sources.end * source_len];
             return self.gather(is_whole, places, weight, Lines { values: to, pitch, buffer: lines });
         };
         let taps = &mut gathered[..sources.len() * source_len];
-        self.gather(is_whole, places, weight, Lines { values: taps, pitch, buffer: lines });
+        self.gather(is_whole, places, weight, Lines { values: &mut *taps, pitch, buffer: lines });
         // Stretches have the taps in the order of the kernel.
         let order = is_whole.then_some(&self.taps[..]);
         let (mut rest, mut sums) = (values, Vec::with_capacity(WINOGRAD_POINTS));
@@ -206,17 +247,28 @@ impl<T: Element> Packer<T> {
     }
 
     /// Writes the taps of some sources, the first of which begins the weight, as `[source][tap][row]`.
-    fn gather(&self, is_whole: bool, places: &[usize], weight: &[T], to: Lines<'_, T>) {
+    fn gather(&self, is_whole: bool, places: &Places, weight: &[T], to: Lines<'_, T>) {
         let &Packer { num_rows, num_taps, strides, .. } = self;
         if is_whole {
             let len = to.values.len() / num_rows;
             let rows = Rows { values: weight, row_stride: strides.result, num_rows, len };
             return transpose(self.isa, &rows, to);
         }
-        for (source, to) in to.values.chunks_mut(num_taps * num_rows).enumerate() {
+        let source_len = num_taps * num_rows;
+        let has_runs = places.runs.len() * 3 <= source_len;
+        for source in 0..to.values.len() / source_len {
             let from = &weight[source * strides.source..];
-            for (to, &place) in to.iter_mut().zip(places) {
-                *to = from[place];
+            let to = &mut to.values[source * source_len..];
+            // What a run writes too much is overwritten by the next ones, so the last source is copied one by one.
+            let room = from.len() >= places.end + RUN && to.len() >= source_len + RUN;
+            if has_runs && room {
+                for &(place, at) in &places.runs {
+                    to[at..at + RUN].copy_from_slice(&from[place..place + RUN]);
+                }
+            } else {
+                for (to, &place) in to.iter_mut().zip(&places.all) {
+                    *to = from[place];
+                }
             }
         }
     }
