@@ -278,8 +278,10 @@ fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
     }
     if geometry.multiplications() >= FEW_MULTIPLICATIONS && polyphase::accepts(geometry, pass) {
         let form = |filtering: Filtering| Form::new(geometry, pass, filtering);
-        let shares =
-            pass != Pass::BackwardWeight && form(Filtering::Minimal).outdoes(&form(Filtering::Plain));
+        // Weights of gradients learn: nobody prepares them.
+        let may_be_prepared = pass == geometry.output_pass();
+        let shares = pass != Pass::BackwardWeight
+            && form(Filtering::Minimal).outdoes(&form(Filtering::Plain), may_be_prepared);
         let fits = |&algorithm: &Algorithm| {
             Recipe::new(geometry, pass, algorithm).workspace_len <= MAX_WORKSPACE_LEN
         };
