@@ -81,6 +81,13 @@ const MIN_POSITIONS: usize = 256;
 const CACHED_WEIGHT: usize = 512 * 1024;
 
 impl<const N: usize> Form<N> {
+    /// Whether one with shared products may [outdo](Self::outdoes) this form, so that it is worth making. A form that is not
+    /// trimmed has one position more at most.
+    pub(crate) fn may_be_outdone(&self) -> bool {
+        let rows = self.result_channels * self.num_phases();
+        rows.min(self.source_channels) >= MIN_CHANNELS && self.axes[N - 1].len + 1 >= MIN_ROW
+    }
+
     /// Whether the form is likely to be faster than `plain`: it has a fifth fewer products at least, and they outweigh what
     /// it costs to make lines and to take sums apart, once per channel and position of either side. A pass whose weight
     /// `may_be_prepared` is chosen as if it were: both give the same bits.

@@ -273,3 +273,100 @@ impl<T: Element> Packer<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lucid_kernels::winograd_weights;
+
+    use super::super::form::{Filtering, View};
+    use super::*;
+    use crate::geometry::Shapes;
+    use crate::options::Options;
+    use crate::plan::Pass;
+
+    /// What a term of a row is by definition.
+    fn value(panels: &Panels<f64, 1>, term: usize, phase: usize, tap: impl Fn(usize) -> f64) -> f64 {
+        let class = &panels.class;
+        let number = class.sums[panels.sum][term].filter;
+        let filter = &class.filters[number];
+        let first: usize = class.filters[..number].iter().map(|filter| filter.num_taps).sum();
+        let taps = &class.phases[phase].taps[first..][..filter.num_taps];
+        let factors = match filter.line.view {
+            View::Entries => [1.0; 3],
+            View::Winograd { .. } => winograd_weights(panels.sum),
+        };
+        taps.iter().zip(&factors[filter.first..]).map(|(&number, factor)| factor * tap(number)).sum()
+    }
+
+    fn check(
+        options: Options<1>,
+        sizes: ([usize; 3], [usize; 3]),
+        pass: Pass,
+        filtering: Filtering,
+        isa: Isa,
+    ) {
+        let g = options.resolve(Shapes { x: &sizes.0, w: &sizes.1 }).unwrap();
+        let schedule = Schedule::<f64, 1>::new(&g, Form::new(&g, pass, filtering), isa, true);
+        let form = &schedule.form;
+        let WeightStrides { source, result, group } = form.weight_strides;
+        let mut weight: Vec<f64> = (0..group * g.groups).map(|at| (at * at % 101) as f64 - 50.0).collect();
+        let most = form.result_channels;
+        for channels in [0..most, most / 3..most, most / 3..most / 3 + 1] {
+            let mut values = vec![f64::NAN; schedule.panels_len(channels.len())];
+            let own = g.groups - 1;
+            assert!(pack(&schedule, own, channels.clone(), &weight, &mut values));
+            let mut rest = &values[..];
+            for panels in &schedule.panels {
+                let (m, phases, terms) =
+                    (panels.kernel.rows(), panels.class.phases.len(), panels.terms().len());
+                for panel in 0..panels.num_panels(channels.len()) {
+                    for at in 0..panels.panel_len {
+                        let (s, term, row) = (at / m / terms, at / m % terms, panel * m + at % m);
+                        let row = row.min(channels.len() * phases - 1);
+                        let channel = channels.start + row / phases;
+                        let tap = |tap: usize| weight[own * group + s * source + channel * result + tap];
+                        let expected = value(panels, term, row % phases, tap);
+                        let found = rest[panel * panels.panel_len + at];
+                        assert!(
+                            (found - expected).abs() <= 1e-12,
+                            "{options:?} {pass} {filtering:?} {channels:?}: sum {} source {s} term {term} row {row}: {found} {expected}",
+                            panels.sum
+                        );
+                    }
+                }
+                rest = &rest[panels.len(channels.len())..];
+            }
+            // Every weight of the channels is looked at, whichever panel it is in.
+            for s in [0, form.source_channels - 1] {
+                for channel in [channels.start, channels.end - 1] {
+                    let at = (g.groups - 1) * group + s * source + channel * result;
+                    let held = std::mem::replace(&mut weight[at], f64::INFINITY);
+                    assert!(!pack(&schedule, own, channels.clone(), &weight, &mut values), "{s} {channel}");
+                    weight[at] = held;
+                }
+            }
+        }
+    }
+
+    /// Numbers of channels that fill no panel and no block of sources; runs of one to seven neighbours, and taps that phases
+    /// share unequally.
+    #[test]
+    fn panels_hold_what_the_definition_says() {
+        for (taps, stride, dilation) in
+            [(16, 8, 1), (14, 7, 1), (4, 2, 1), (5, 2, 1), (7, 1, 3), (3, 1, 1), (2, 3, 1)]
+        {
+            for groups in [1, 2] {
+                let options =
+                    Options::conv_transpose().stride(stride).padding(1).dilation(dilation).groups(groups);
+                let sizes = ([1, 21 * groups, 40], [21 * groups, 19, taps]);
+                for isa in Isa::available() {
+                    for filtering in [Filtering::Plain, Filtering::Minimal] {
+                        for pass in [Pass::Forward, Pass::BackwardData] {
+                            check(options, sizes, pass, filtering, isa);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
