@@ -138,10 +138,6 @@ fn every_layer_goes_where_it_is_fast() {
             "mimi.step-256" => (1, [Algorithm::Polyphase, Algorithm::Minimal, Algorithm::Polyphase]),
             // Its gradient has 24 channels on one side.
             "bigvgan-24k.last" => (1, [Algorithm::Polyphase, Algorithm::Minimal, Algorithm::Polyphase]),
-            // 1024 and 1536 channels of many taps: too many weights to pack at a time.
-            "dac-44k.up0" | "snac-44k.up0" | "wavegan.up0-b16" => {
-                (3, [Algorithm::Im2col, Algorithm::Polyphase, Algorithm::Polyphase])
-            }
             _ => (3, PHASES),
         };
         counts[kind] += 1;
