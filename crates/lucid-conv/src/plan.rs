@@ -178,10 +178,10 @@ const MIN_GATHERED_ROWS: usize = 128;
 impl<const N: usize> Plan<N> {
     /// The plan that the planner believes fastest.
     ///
-    /// Resolving and planning took 0.4 to 93 microseconds for nine layers, of one to three axes, on one core of a Zen 3
+    /// Resolving and planning took 4 to 10 microseconds for eight layers, of one to three axes, on one core of a Zen 5
     /// virtual machine: a new length costs so much and no more, so plans are not cached.
     pub fn new(geometry: Geometry<N>) -> Self {
-        let recipes = Pass::ALL.map(|pass| Recipe::new(&geometry, pass, choose(&geometry, pass)));
+        let recipes = Pass::ALL.map(|pass| choose(&geometry, pass));
         Plan { geometry, recipes }
     }
 
@@ -269,31 +269,46 @@ impl<const N: usize> Plan<N> {
     }
 }
 
-fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Algorithm {
+/// The recipe that is likely to be the fastest.
+fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Recipe<N> {
     let mixes = geometry.fine_per_group() * geometry.coarse_per_group() > 2;
     if depthwise::accepts(geometry, pass) {
-        return Algorithm::Depthwise;
+        return Recipe::new(geometry, pass, Algorithm::Depthwise);
     }
     if !mixes {
         // Of taps that reach too far, or strides with too many phases.
-        return Algorithm::Direct;
+        return Recipe::direct(geometry);
     }
     if geometry.multiplications() >= FEW_MULTIPLICATIONS && polyphase::accepts(geometry, pass) {
-        let form = |filtering: Filtering| Form::new(geometry, pass, filtering);
-        let shares =
-            pass != Pass::BackwardWeight && form(Filtering::Minimal).outdoes(&form(Filtering::Plain));
-        let fits = |&algorithm: &Algorithm| {
-            Recipe::new(geometry, pass, algorithm).workspace_len <= MAX_WORKSPACE_LEN
+        let recipe = match pass {
+            Pass::BackwardWeight => Recipe::new(geometry, pass, Algorithm::Polyphase),
+            Pass::Forward | Pass::BackwardData => by_form(geometry, pass),
         };
-        let candidates = [shares.then_some(Algorithm::Minimal), Some(Algorithm::Polyphase)];
-        if let Some(algorithm) = candidates.into_iter().flatten().find(fits) {
-            return algorithm;
+        if recipe.workspace_len <= MAX_WORKSPACE_LEN {
+            return recipe;
         }
     }
-    match pass {
+    let algorithm = match pass {
         Pass::BackwardData => Algorithm::Col2im,
         Pass::Forward | Pass::BackwardWeight => Algorithm::Im2col,
+    };
+    Recipe::new(geometry, pass, algorithm)
+}
+
+/// That of minimal filtering where it is likely to be faster and fits, else that of plain sums.
+fn by_form<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Recipe<N> {
+    let plain = Form::new(geometry, pass, Filtering::Plain);
+    if plain.may_be_outdone() {
+        let minimal = Form::new(geometry, pass, Filtering::Minimal);
+        // Weights of gradients learn: nobody prepares them.
+        if minimal.outdoes(&plain, pass == geometry.output_pass()) {
+            let recipe = Recipe::of_form(geometry, Filtering::Minimal, minimal);
+            if recipe.workspace_len <= MAX_WORKSPACE_LEN {
+                return recipe;
+            }
+        }
     }
+    Recipe::of_form(geometry, Filtering::Plain, plain)
 }
 
 impl<const N: usize> Recipe<N> {
@@ -307,6 +322,23 @@ impl<const N: usize> Recipe<N> {
             reduction: 1,
             workspace_len: 0,
             panels: None,
+        }
+    }
+
+    fn of_form(geometry: &Geometry<N>, filtering: Filtering, form: Form<N>) -> Self {
+        let isa = Isa::best();
+        let panels = PanelShape::of(geometry, &form, isa);
+        let schedule = Schedule::<f32, N>::new(geometry, form, isa, panels.tiling, false);
+        let mut block = schedule.form.axes.each_ref().map(|axis| axis.len);
+        block[0] = schedule.portions.rows;
+        Recipe {
+            algorithm: Algorithm::of(filtering),
+            isa,
+            block,
+            channels: schedule.portions.channels,
+            reduction: schedule.reduction,
+            workspace_len: schedule.workspace_len(),
+            panels: Some(panels),
         }
     }
 
@@ -336,20 +368,7 @@ impl<const N: usize> Recipe<N> {
             };
         }
         if let Some(filtering) = algorithm.filtering() {
-            let form = Form::new(geometry, pass, filtering);
-            let panels = PanelShape::of(geometry, &form, isa);
-            let schedule = Schedule::<f32, N>::new(geometry, form, isa, panels.tiling, false);
-            let mut block = schedule.form.axes.each_ref().map(|axis| axis.len);
-            block[0] = schedule.portions.rows;
-            return Recipe {
-                algorithm,
-                isa,
-                block,
-                channels: schedule.portions.channels,
-                reduction: schedule.reduction,
-                workspace_len: schedule.workspace_len(),
-                panels: Some(panels),
-            };
+            return Recipe::of_form(geometry, filtering, Form::new(geometry, pass, filtering));
         }
         // What is split without splitting channels: the weight's gradient is a sum over the batch.
         let independent = match pass {

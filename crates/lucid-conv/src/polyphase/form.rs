@@ -44,20 +44,25 @@ pub(crate) struct Term<const N: usize> {
     /// Which of the lines of a [`View::Winograd`].
     pub(crate) member: usize,
     pub(crate) offset: usize,
+    /// Which of the class's filters it belongs to.
+    pub(crate) filter: usize,
 }
 
-/// What a term's weight is made of: the sum of some of the kernel's taps, row-major, times their coefficients.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Factor {
-    /// At most three.
-    pub(crate) taps: Vec<usize>,
-    /// As many. All phases of a class have the same.
-    pub(crate) coefficients: Vec<f64>,
+/// Some taps of one phase whose products are taken together: one as it is, or up to three neighbours with
+/// [`View::Winograd`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Filter<const N: usize> {
+    pub(crate) line: Line<N>,
+    pub(crate) offset: usize,
+    /// Which of three taps is the first that there is.
+    pub(crate) first: usize,
+    pub(crate) num_taps: usize,
 }
 
-/// Phases of the result with the same terms.
+/// Phases of the result with the same filters, and so with the same terms.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Class<const N: usize> {
+    pub(crate) filters: Vec<Filter<N>>,
     /// One, or one per point of [`lucid_kernels::winograd_outputs`]; infinity only if it has any terms.
     pub(crate) sums: Vec<Vec<Term<N>>>,
     pub(crate) phases: Vec<Phase<N>>,
@@ -67,8 +72,33 @@ pub(crate) struct Class<const N: usize> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Phase<const N: usize> {
     pub(crate) index: [usize; N],
-    /// By sum, in the order of the class's terms.
-    pub(crate) factors: Vec<Vec<Factor>>,
+    /// The taps of the class's filters, one after the other: numbers within the kernel, row-major.
+    pub(crate) taps: Vec<usize>,
+}
+
+impl<const N: usize> Class<N> {
+    fn new(filtering: Filtering, filters: Vec<Filter<N>>, phases: Vec<Phase<N>>) -> Self {
+        let num_sums = match filtering {
+            Filtering::Plain => 1,
+            Filtering::Minimal => WINOGRAD_POINTS,
+        };
+        let terms_of = |sum: usize| {
+            let numbered = filters.iter().enumerate();
+            let found = numbered.filter(|(_, filter)| filter.has_product(sum));
+            found.map(|(number, filter)| filter.term(sum, number)).collect()
+        };
+        let mut sums: Vec<Vec<Term<N>>> = (0..num_sums).map(terms_of).collect();
+        if num_sums > 1 && sums[num_sums - 1].is_empty() {
+            sums.pop();
+        }
+        Class { filters, sums, phases }
+    }
+}
+
+impl<const N: usize> Filter<N> {
+    fn term(&self, member: usize, filter: usize) -> Term<N> {
+        Term { line: self.line, member, offset: self.offset, filter }
+    }
 }
 
 /// How one pass reads its source and writes its result.
@@ -138,15 +168,18 @@ impl<const N: usize> Form<N> {
             Filtering::Minimal => (WINOGRAD_OUTPUTS, if last.stride == 1 { last.dilation } else { 1 }),
         };
         let (mut slots, mut slot_of) = (Vec::new(), BTreeMap::new());
-        let mut classes: BTreeMap<Vec<Vec<Term<N>>>, Vec<Phase<N>>> = BTreeMap::new();
+        let mut classes: BTreeMap<Vec<Filter<N>>, Vec<Phase<N>>> = BTreeMap::new();
         for index in multi_indices(axes.each_ref().map(|axis| axis.phases.len())) {
             let of_axis: [&[AxisTap]; N] =
                 std::array::from_fn(|axis| axes[axis].phases[index[axis]].as_slice());
-            let mut sums: Vec<Vec<(Term<N>, Factor)>> = match filtering {
-                Filtering::Plain => vec![Vec::new()],
-                Filtering::Minimal => vec![Vec::new(); WINOGRAD_POINTS],
-            };
             let mut counts = of_axis.map(<[AxisTap]>::len);
+            let num_taps = counts.iter().product();
+            let (mut filters, mut taps) = (Vec::with_capacity(num_taps), Vec::with_capacity(num_taps));
+            let mut of_last = of_axis[N - 1].to_vec();
+            let chunks = match filtering {
+                Filtering::Plain => Vec::new(),
+                Filtering::Minimal => chunks(&mut of_last, apart),
+            };
             counts[N - 1] = 1;
             for choice in multi_indices(counts) {
                 let chosen: [Option<&AxisTap>; N] =
@@ -171,23 +204,21 @@ impl<const N: usize> Form<N> {
                 if filtering == Filtering::Plain {
                     for last in of_axis[N - 1] {
                         let line = Line { slot: slot(last), outer, view: View::Entries };
-                        let factor = Factor { taps: vec![tap(last)], coefficients: vec![1.0] };
-                        sums[0].push((Term { line, member: 0, offset: last.offset }, factor));
+                        filters.push(Filter { line, offset: last.offset, first: 0, num_taps: 1 });
+                        taps.push(tap(last));
                     }
                 } else {
-                    for chunk in chunks(&mut of_axis[N - 1].to_vec(), apart) {
-                        let slot = slot(chunk.any_tap());
-                        chunk.add_to(&mut sums, (slot, outer), apart, tap);
+                    for chunk in &chunks {
+                        filters.push(chunk.filter(slot(&chunk.taps[0]), outer, apart));
+                        taps.extend(chunk.taps.iter().map(tap));
                     }
                 }
             }
-            if filtering == Filtering::Minimal && sums[WINOGRAD_POINTS - 1].is_empty() {
-                sums.pop();
-            }
-            let (terms, factors) = sums.into_iter().map(|sum| sum.into_iter().unzip()).unzip();
-            classes.entry(terms).or_default().push(Phase { index, factors });
+            classes.entry(filters).or_default().push(Phase { index, taps });
         }
-        let classes = classes.into_iter().map(|(sums, phases)| Arc::new(Class { sums, phases })).collect();
+        let classes =
+            classes.into_iter().map(|(filters, phases)| Arc::new(Class::new(filtering, filters, phases)));
+        let classes = classes.collect();
         let (coarse_g, fine_g, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
         // The weight is [coarse][fine of the group][tap].
         let (coarse, fine) = (fine_g * taps, taps);

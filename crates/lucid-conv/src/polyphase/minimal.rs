@@ -13,12 +13,12 @@
 
 use lucid_kernels::{WINOGRAD_OUTPUTS, winograd_weights};
 
-use super::form::{Factor, Form, Line, Term, View};
+use super::form::{Filter, Form, Line, View};
 use super::lattice::AxisTap;
 
 /// Taps of one source phase that are neighbours, first to last, as part of a filter of three taps.
 pub(crate) struct Chunk<'a> {
-    taps: &'a [AxisTap],
+    pub(crate) taps: &'a [AxisTap],
     /// Where the first of the three taps would read.
     start: usize,
     /// Which of the three the first tap here is.
@@ -50,30 +50,20 @@ pub(crate) fn chunks(taps: &mut [AxisTap], apart: usize) -> Vec<Chunk<'_>> {
 }
 
 impl Chunk<'_> {
-    /// The tap that says which source phase is read.
-    pub(crate) fn any_tap(&self) -> &AxisTap {
-        &self.taps[0]
-    }
-
-    /// Adds the chunk's products to the sums, one per point.
-    pub(crate) fn add_to<const N: usize>(
-        &self,
-        sums: &mut [Vec<(Term<N>, Factor)>],
-        (slot, outer): (usize, [usize; N]),
-        apart: usize,
-        tap: impl Fn(&AxisTap) -> usize,
-    ) {
+    /// What it reads, of a source phase and an offset of the outer axes.
+    pub(crate) fn filter<const N: usize>(&self, slot: usize, outer: [usize; N], apart: usize) -> Filter<N> {
         let blocks = self.start / apart;
         let line = Line { slot, outer, view: View::Winograd { shift: blocks % WINOGRAD_OUTPUTS } };
         let offset = blocks / WINOGRAD_OUTPUTS * apart;
-        let taps: Vec<usize> = self.taps.iter().map(tap).collect();
-        for (member, sum) in sums.iter_mut().enumerate() {
-            let coefficients = &winograd_weights(member)[self.first..][..taps.len()];
-            if coefficients.iter().any(|&coefficient| coefficient != 0.0) {
-                let factor = Factor { taps: taps.clone(), coefficients: coefficients.to_vec() };
-                sum.push((Term { line, member, offset }, factor));
-            }
-        }
+        Filter { line, offset, first: self.first, num_taps: self.taps.len() }
+    }
+}
+
+impl<const N: usize> Filter<N> {
+    /// Whether it has a product in a sum: it has none for the points where the taps that count are those that it lacks.
+    pub(crate) fn has_product(&self, sum: usize) -> bool {
+        let taps = self.first..self.first + self.num_taps;
+        self.line.view == View::Entries || winograd_weights(sum)[taps].iter().any(|&factor| factor != 0.0)
     }
 }
 
@@ -84,15 +74,24 @@ const MIN_CHANNELS_APART: usize = 64;
 const NEAR: usize = 3;
 /// Positions along the last axis from which on columns fill the tiles.
 const MIN_ROW: usize = 24;
-/// Positions from which on reading half as many weights again is paid back, where they don't stay in a cache.
+/// Positions from which on it is paid back that there are about twice as many weights to read, where they don't stay in a
+/// cache, or to pack, where no call has them packed already. Measured with 96, 256 and 700 of them.
 const MIN_POSITIONS: usize = 256;
 /// Elements of a weight that stays in a cache.
 const CACHED_WEIGHT: usize = 512 * 1024;
 
 impl<const N: usize> Form<N> {
+    /// Whether one with shared products may [outdo](Self::outdoes) this form, so that it is worth making. A form that is not
+    /// trimmed has one position more at most.
+    pub(crate) fn may_be_outdone(&self) -> bool {
+        let rows = self.result_channels * self.num_phases();
+        rows.min(self.source_channels) >= MIN_CHANNELS && self.axes[N - 1].len + 1 >= MIN_ROW
+    }
+
     /// Whether the form is likely to be faster than `plain`: it has a fifth fewer products at least, and they outweigh what
-    /// it costs to make lines and to take sums apart, once per channel and position of either side.
-    pub(crate) fn outdoes(&self, plain: &Form<N>) -> bool {
+    /// it costs to make lines and to take sums apart, once per channel and position of either side. A pass whose weight
+    /// `may_be_prepared` is chosen as if it were: both give the same bits.
+    pub(crate) fn outdoes(&self, plain: &Form<N>, may_be_prepared: bool) -> bool {
         // Of all columns, also those that rows are filled up with, to whole ones or to as many as take turns.
         let products =
             |form: &Form<N>| form.num_products() as f64 * form.num_columns(form.axes[0].len) as f64;
@@ -105,6 +104,6 @@ impl<const N: usize> Form<N> {
             && rows >= least
             && self.source_channels >= least
             && self.axes[N - 1].len >= MIN_ROW
-            && (positions >= MIN_POSITIONS || weight <= CACHED_WEIGHT)
+            && (positions >= MIN_POSITIONS || (may_be_prepared && weight <= CACHED_WEIGHT))
     }
 }

@@ -9,8 +9,9 @@
 //!
 //! Onto the fine grid, `m` runs over (channel, phase) and the result is interleaved as it is stored; onto the coarse
 //! grid, the source is de-interleaved as it is buffered. `lattice.rs` has one axis of this, `form.rs` all of them,
-//! `strips.rs`, `packed.rs`, `weights.rs` and `result.rs` the operands (`moves.rs` moves their entries), `tiling.rs`, `place.rs`,
-//! `planes.rs` and `schedule.rs` the portions, `run.rs` does it, and `few.rs` where there are few positions.
+//! `strips.rs`, `packed.rs`, `weights.rs` and `result.rs` the operands (`moves.rs` moves their entries,
+//! `transform.rs` makes the weights of shared products), `tiling.rs`, `place.rs`, `planes.rs` and `schedule.rs` the portions,
+//! `run.rs` does it, and `few.rs` where there are few positions.
 //!
 //! The gradient of the weight sums over positions instead: see `gradient/`.
 
@@ -28,6 +29,7 @@ mod run;
 mod schedule;
 mod strips;
 mod tiling;
+mod transform;
 mod weights;
 
 pub(crate) use form::{Filtering, Form};

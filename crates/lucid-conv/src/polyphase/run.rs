@@ -3,9 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lucid_kernels::{
-    Element, Isa, SignalLayout, Start, Terms, WINOGRAD_POINTS, all_finite, winograd_outputs,
-};
+use lucid_kernels::{Element, Isa, SignalLayout, Start, Terms, WINOGRAD_POINTS, winograd_outputs};
 
 use super::few::Columns;
 use super::form::{Filtering, Form, flatten};
@@ -16,6 +14,7 @@ use super::result::{Placement, Sums};
 use super::schedule::{Packing, Schedule};
 use super::strips::Strip;
 use super::tiling::Tiling;
+use super::weights::pack;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
 use crate::run::Operands;
@@ -100,22 +99,21 @@ pub(crate) fn prepare<T: Element, const N: usize>(
     weight: &[T],
 ) -> Panels<T> {
     let form = Form::with_phases(g, pass, shape.filtering, shape.is_trimmed);
-    let values = prepare_form(&Schedule::new(g, form, isa, shape.tiling, true), weight);
+    let (values, _) = prepare_form(&Schedule::new(g, form, isa, shape.tiling, true), weight);
     Panels { shape, values }
 }
 
-fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &[T]) -> Vec<T> {
+/// The panels, and whether the weight is finite.
+fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &[T]) -> (Vec<T>, bool) {
     let form = &schedule.form;
     let mut panels = vec![T::zero(); schedule.panels_len(form.result_channels) * form.groups];
-    let mut rest = panels.as_mut_slice();
+    let (mut rest, mut are_finite) = (panels.as_mut_slice(), true);
     for group in 0..form.groups {
-        for class in &schedule.panels {
-            let (own, others) = rest.split_at_mut(class.len(form.result_channels));
-            class.pack(form, group, 0..form.result_channels, weight, own);
-            rest = others;
-        }
+        let (own, others) = rest.split_at_mut(schedule.panels_len(form.result_channels));
+        are_finite &= pack(schedule, group, 0..form.result_channels, weight, own);
+        rest = others;
     }
-    panels
+    (panels, are_finite)
 }
 
 /// `result = bias + the pass of source and weight`; returns whether every weight is finite, and with minimal filtering
@@ -132,8 +130,9 @@ pub(crate) fn pass<T: Element, const N: usize>(
     let packed_here;
     let (panels, finite) = match operands.panels {
         None if schedule.packing == Packing::Before => {
-            packed_here = prepare_form(schedule, operands.weight);
-            (Some(&packed_here[..]), all_finite(schedule.isa, &packed_here))
+            let are_finite;
+            (packed_here, are_finite) = prepare_form(schedule, operands.weight);
+            (Some(&packed_here[..]), are_finite)
         }
         panels => (panels.map(|panels| &panels.values[..]), true),
     };
@@ -196,20 +195,14 @@ pub(super) struct PanelView<'a, T> {
 impl<T: Element, const N: usize> Run<'_, T, N> {
     /// The panels of some channels of a group: packed beforehand, or now.
     fn panels<'p>(&'p self, group: usize, channels: &Range<usize>, own: &'p mut Vec<T>) -> PanelView<'p, T> {
-        let Schedule { form, panels, .. } = self.schedule;
+        let form = &self.schedule.form;
         if let Some(packed) = self.panels {
             let of_group = self.schedule.panels_len(form.result_channels);
             let values = &packed[group * of_group..][..of_group];
             return PanelView { values, first: 0, channels: form.result_channels };
         }
         own.resize(self.schedule.panels_len(channels.len()), T::zero());
-        let mut rest = own.as_mut_slice();
-        for class in panels {
-            let (packed, others) = rest.split_at_mut(class.len(channels.len()));
-            class.pack(form, group, channels.clone(), self.operands.weight, packed);
-            rest = others;
-        }
-        if !all_finite(self.schedule.isa, own) {
+        if !pack(self.schedule, group, channels.clone(), self.operands.weight, own) {
             self.finite.store(false, Ordering::Relaxed);
         }
         PanelView { values: own, first: channels.start, channels: channels.len() }

@@ -32,6 +32,8 @@ const SUMS_LEN: usize = 16 * 1024;
 const WAITING_LEN: usize = 48 * 1024;
 /// Elements of weights up to which all of them are packed at once, and that a task packs otherwise.
 const PANELS_LEN: usize = 256 * 1024;
+/// Elements of weights that a task packs at most, even if it has few rows then.
+const MAX_PANELS_LEN: usize = 768 * 1024;
 /// Tasks to make, so that several threads share a pass evenly.
 const TASKS: usize = 8;
 /// Rows that a task has at least: each task packs its source.
@@ -144,7 +146,11 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             Tiling::Positions { .. } => MIN_TASK_ROWS.div_ceil(phases),
             Tiling::Rows => 1,
         };
-        let of_task = of_task.max(least).min(form.result_channels);
+        let fitting = match packing {
+            Packing::ByTask => (form.result_channels * MAX_PANELS_LEN / packed_len.max(1)).max(1),
+            Packing::Before => form.result_channels,
+        };
+        let of_task = of_task.max(least).min(fitting).min(form.result_channels);
         let of_task = aligned(of_task);
         let row_stride = strips * width + 16;
         let sums_len = if reduction < channels { WAITING_LEN } else { SUMS_LEN };

@@ -7,16 +7,16 @@ use crate::geometry::Geometry;
 
 /// Positions that are transposed at a time where their lines are then moved elsewhere: both copies stay in a core's
 /// first-level cache.
-pub(super) const CHUNK: usize = 128;
+pub(crate) const CHUNK: usize = 128;
 
 /// Neighbouring elements of some rows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rows<'a, T> {
+pub(crate) struct Rows<'a, T> {
     /// From the first row's first element on.
-    pub(super) values: &'a [T],
-    pub(super) row_stride: usize,
-    pub(super) num_rows: usize,
-    pub(super) len: usize,
+    pub(crate) values: &'a [T],
+    pub(crate) row_stride: usize,
+    pub(crate) num_rows: usize,
+    pub(crate) len: usize,
 }
 
 impl<T> Rows<'_, T> {
@@ -35,12 +35,12 @@ impl<T> Rows<'_, T> {
 
 /// Where lines are written.
 #[derive(Debug)]
-pub(super) struct Lines<'a, T> {
-    pub(super) values: &'a mut [T],
+pub(crate) struct Lines<'a, T> {
+    pub(crate) values: &'a mut [T],
     /// From the start of a line to that of the next one.
-    pub(super) pitch: usize,
+    pub(crate) pitch: usize,
     /// [`CHUNK`] lines, on their way.
-    pub(super) buffer: &'a mut [T],
+    pub(crate) buffer: &'a mut [T],
 }
 
 impl<T> Lines<'_, T> {
@@ -52,7 +52,7 @@ impl<T> Lines<'_, T> {
 }
 
 /// Writes the positions of `rows` as lines; what is between two lines stays as it is.
-pub(super) fn transpose<T: Element>(isa: Isa, rows: &Rows<'_, T>, lines: Lines<'_, T>) {
+pub(crate) fn transpose<T: Element>(isa: Isa, rows: &Rows<'_, T>, lines: Lines<'_, T>) {
     let Lines { values: lines, pitch, buffer } = lines;
     let together = rows.together();
     for first in (0..rows.num_rows).step_by(together) {

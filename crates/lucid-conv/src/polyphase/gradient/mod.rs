@@ -21,6 +21,7 @@ mod run;
 mod schedule;
 mod windows;
 
+pub(super) use lines::{CHUNK, Lines, Rows, transpose};
 pub(crate) use run::{Sides, weight_gradient};
 pub(crate) use schedule::Schedule;
 
