@@ -9,6 +9,7 @@ use super::moves::{CHUNK, copy_over, deinterleave_runs};
 use super::place::Place;
 use super::schedule::Schedule;
 use super::strips::{Layout, Strip};
+use crate::fused::Pointwise;
 use crate::runs::gather;
 
 /// Elements that vectors may read beyond those that they need.
@@ -22,6 +23,10 @@ pub(crate) struct Packed<T> {
     /// By strip, then by line.
     contents: Vec<Content>,
     segments: Vec<Segment>,
+    /// What the segments span of a plane.
+    span: Range<usize>,
+    /// A buffer: the same of one plane, activated.
+    activated: Vec<T>,
     /// The entries of a channel, where they do not lie together in the source: by phase.
     entries: Vec<T>,
     /// The same as they are in the source, with zeros where it ends.
@@ -36,7 +41,7 @@ struct Segment {
     /// How many entries come before.
     to: usize,
     len: usize,
-    /// Where in the plane the first of them is.
+    /// Where in the span the first of them is.
     from: usize,
 }
 
@@ -55,6 +60,8 @@ impl<T: Element> Packed<T> {
             values: Vec::new(),
             contents: Vec::new(),
             segments: Vec::new(),
+            span: 0..0,
+            activated: Vec::new(),
             entries: Vec::new(),
             padded: Vec::new(),
             runs: Vec::new(),
@@ -69,7 +76,7 @@ impl<T: Element> Packed<T> {
         place: &Place,
         strips: &[Strip],
     ) {
-        let Packed { contents, segments, .. } = self;
+        let Packed { contents, segments, span, .. } = self;
         contents.clear();
         segments.clear();
         if N == 1 {
@@ -79,16 +86,21 @@ impl<T: Element> Packed<T> {
             let content = |line| Content::of(form, layout, place, strip, line, segments);
             contents.extend(layout.lines.iter().map(content));
         }
+        let step = form.axes[N - 1].source_step;
+        let start = segments.iter().map(|segment| segment.from).min().unwrap_or(0);
+        let end = segments.iter().map(|segment| segment.from + (segment.len - 1) * step + 1).max();
+        *span = start..end.unwrap_or(start);
+        segments.iter_mut().for_each(|segment| segment.from -= start);
     }
 
-    /// Packs `channels` of the place visited last.
+    /// Packs `channels` of the place visited last, as `before` makes them.
     pub(crate) fn fill<const N: usize>(
         &mut self,
         schedule: &Schedule<T, N>,
         place: &Place,
         strips: &[Strip],
         channels: Range<usize>,
-        source: &[T],
+        (source, before): (&[T], Option<Pointwise<'_, T>>),
     ) {
         let Schedule { form, layout, .. } = schedule;
         let plane_len = form.source_plane_len();
@@ -97,15 +109,27 @@ impl<T: Element> Packed<T> {
         self.values.resize(strips.len() * strip_len, T::zero());
         for channel in channels.clone() {
             let at = (channel - channels.start, channels.len());
+            let channel_of_source = place.group * form.source_channels + channel;
+            let activate = before.map(|before| move |entries: &mut [T]| before(channel_of_source, entries));
             for (batch, strips) in strips.chunks(per_item).enumerate() {
                 let plane = form.source_plane(place, batch, channel) * plane_len;
                 let plane = &source[plane..][..plane_len];
                 let first_strip = batch * per_item;
                 if N == 1 {
-                    self.fill_from_row(schedule, place, (first_strip, strips), at, plane);
-                } else {
-                    self.fill_from_plane(schedule, (first_strip, strips), at, plane);
+                    self.fill_from_row(schedule, place, (first_strip, strips), at, (plane, activate));
+                    continue;
                 }
+                let from = &plane[self.span.start..];
+                let Some(activate) = activate else {
+                    self.fill_from_plane(schedule, (first_strip, strips), at, from);
+                    continue;
+                };
+                let mut activated = std::mem::take(&mut self.activated);
+                activated.clear();
+                activated.extend_from_slice(&from[..self.span.len()]);
+                activate(&mut activated);
+                self.fill_from_plane(schedule, (first_strip, strips), at, &activated);
+                self.activated = activated;
             }
         }
     }
@@ -117,7 +141,7 @@ impl<T: Element> Packed<T> {
         place: &Place,
         (first_strip, strips): (usize, &[Strip]),
         (channel, channels): (usize, usize),
-        plane: &[T],
+        plane: (&[T], Option<impl Fn(&mut [T])>),
     ) {
         let Schedule { form, layout, .. } = schedule;
         let strip_len = layout.strip_len(channels);
@@ -132,7 +156,7 @@ impl<T: Element> Packed<T> {
         }
     }
 
-    /// Fills one of so many channels of some strips from a plane of several axes.
+    /// Fills one of so many channels of some strips from what the place spans of a plane of several axes.
     fn fill_from_plane<const N: usize>(
         &mut self,
         schedule: &Schedule<T, N>,
@@ -143,7 +167,7 @@ impl<T: Element> Packed<T> {
         let Schedule { form, layout, .. } = schedule;
         let step = form.axes[N - 1].source_step;
         let (strip_len, num_lines) = (layout.strip_len(channels), layout.lines.len());
-        let Packed { values, contents, segments, entries, padded, runs } = self;
+        let Packed { values, contents, segments, entries, padded, runs, .. } = self;
         let contents = contents.chunks(num_lines.max(1)).skip(first_strip);
         let values = values.chunks_mut(strip_len.max(1)).skip(first_strip);
         for ((strip, contents), to) in strips.iter().zip(contents).zip(values) {
@@ -217,11 +241,12 @@ struct Rows<'a, T> {
     step: usize,
 }
 
-/// The entries of one signal of a place: where they lie, or de-interleaved, with zeros where the source ends.
+/// The entries of one signal of a place: where they lie, or de-interleaved, with zeros where the source ends. A function
+/// is applied to those that exist, if there is one.
 fn signal_rows<'a, T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     place: &Place,
-    plane: &'a [T],
+    (plane, activate): (&'a [T], Option<impl Fn(&mut [T])>),
     (entries, padded, runs): (&'a mut Vec<T>, &'a mut Vec<T>, &mut Vec<T>),
 ) -> Rows<'a, T> {
     let Schedule { form, layout, isa, .. } = schedule;
@@ -232,22 +257,25 @@ fn signal_rows<'a, T: Element, const N: usize>(
     let start = axis.source_start + (place.rows.start * step) as isize;
     let end = start + (len * step) as isize;
     let inside = start >= 0 && end <= plane.len() as isize;
-    if step * form.unit == 1 && inside {
-        return Rows { values: &plane[start as usize..], stride: 0, step };
-    }
-    let from = if inside {
+    let from = if inside && activate.is_none() {
         &plane[start as usize..end as usize]
     } else {
-        padded.clear();
-        padded.resize(len * step, T::zero());
         let clamp = |at: isize| at.clamp(0, plane.len() as isize);
         let exists = clamp(start) as usize..clamp(end) as usize;
-        if !exists.is_empty() {
-            padded[(exists.start as isize - start) as usize..][..exists.len()]
-                .copy_from_slice(&plane[exists]);
+        // Of what is all padding, no element exists: then it all comes before.
+        let missing = if exists.is_empty() { len * step } else { (exists.start as isize - start) as usize };
+        padded.clear();
+        padded.resize(missing, T::zero());
+        padded.extend_from_slice(&plane[exists]);
+        if let Some(activate) = activate {
+            activate(&mut padded[missing..]);
         }
+        padded.resize(len * step, T::zero());
         padded
     };
+    if step * form.unit == 1 {
+        return Rows { values: from, stride: 0, step };
+    }
     if form.unit > 1 {
         return self::columns(*isa, from, (form.apart, step), columns, entries, runs);
     }

@@ -10,10 +10,11 @@ use lucid_kernels::{
 use super::form::{Filtering, Form, flatten};
 use super::packed::Packed;
 use super::place::{Place, Task};
-use super::planes::{Cut, Planes, Whole};
+use super::planes::{Cut, Parts, Planes, Whole};
 use super::result::{Placement, Sums};
 use super::schedule::{Packing, Schedule};
 use super::strips::Strip;
+use crate::fused::Fused;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
 use crate::run::Operands;
@@ -95,13 +96,13 @@ fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &
     panels
 }
 
-/// `result = bias + the pass of source and weight`; returns whether every weight is finite, and with minimal filtering
-/// every element of the result. Where one is not, terms that do not exist count as NaN instead of nothing, or those of
+/// `result = after(bias + the pass of before(source) and weight + skips)`; returns whether every weight is finite, and with
+/// minimal filtering every sum. Where one is not, terms that do not exist count as NaN instead of nothing, or those of
 /// neighbours are, and the result is void.
 pub(crate) fn pass<T: Element, const N: usize>(
     g: &Geometry<N>,
     schedule: &Schedule<T, N>,
-    operands: &Operands<'_, T>,
+    (operands, fused): (&Operands<'_, T>, &Fused<'_, T>),
     result: &mut [T],
     pool: &Pool<Scratch<T>>,
 ) -> bool {
@@ -114,7 +115,7 @@ pub(crate) fn pass<T: Element, const N: usize>(
         }
         panels => (panels.map(|panels| &panels.values[..]), true),
     };
-    let run = Run { schedule, operands, panels, finite: AtomicBool::new(finite) };
+    let run = Run { schedule, operands, fused, panels, finite: AtomicBool::new(finite) };
     let lend = || {
         let mut scratch = pool.lend();
         scratch.holds = None;
@@ -144,7 +145,7 @@ pub(crate) fn pass<T: Element, const N: usize>(
                 let mut packed = std::mem::take(&mut scratch.panels);
                 let panels = run.panels(group, &channels, &mut packed);
                 for place in portions.places(form, group, g.batch()) {
-                    let mut planes = Whole::new(form, &place, result);
+                    let mut planes = Whole { parts: Parts::new(form, &place), result };
                     run.at_place(&channels, &place, &panels, &mut planes, &mut scratch);
                 }
                 scratch.panels = packed;
@@ -155,9 +156,10 @@ pub(crate) fn pass<T: Element, const N: usize>(
 }
 
 /// What all tasks of a pass read.
-struct Run<'a, T: 'static, const N: usize> {
+struct Run<'a, 'f, T: 'static, const N: usize> {
     schedule: &'a Schedule<T, N>,
     operands: &'a Operands<'a, T>,
+    fused: &'a Fused<'f, T>,
     /// Those of all channels, where they were packed beforehand.
     panels: Option<&'a [T]>,
     finite: AtomicBool,
@@ -170,7 +172,7 @@ struct PanelView<'a, T> {
     channels: usize,
 }
 
-impl<T: Element, const N: usize> Run<'_, T, N> {
+impl<T: Element, const N: usize> Run<'_, '_, T, N> {
     /// The panels of some channels of a group: packed beforehand, or now.
     fn panels<'p>(&'p self, group: usize, channels: &Range<usize>, own: &'p mut Vec<T>) -> PanelView<'p, T> {
         let Schedule { form, panels, .. } = self.schedule;
@@ -212,6 +214,7 @@ impl<T: Element, const N: usize> Run<'_, T, N> {
             scratch.holds = None;
         }
         let per_item = scratch.strips.len() / place.batch.len();
+        let parts = Parts::new(form, place);
         let mut start = channels.start;
         while start < channels.end {
             let chunk = start..(start + schedule.chunk).min(channels.end);
@@ -223,7 +226,7 @@ impl<T: Element, const N: usize> Run<'_, T, N> {
                 let held = scratch.holds.as_ref().is_some_and(|(_, held)| *held == sources);
                 if !held {
                     let Scratch { packed, strips, .. } = scratch;
-                    let source = self.operands.source;
+                    let source = (self.operands.source, self.fused.before);
                     packed.fill(schedule, place, strips, sources.clone(), source);
                     scratch.holds = Some((place.clone(), sources.clone()));
                 }
@@ -249,7 +252,11 @@ impl<T: Element, const N: usize> Run<'_, T, N> {
                 for channel in chunk.clone() {
                     find_phases(schedule, first_rows, channel - chunk.start, item * of_item, phases);
                     let sums = Sums { values: sums, phases };
-                    placement.store(schedule.isa, &sums, planes.plane(item, channel));
+                    let plane = planes.plane(item, channel);
+                    placement.store(schedule.isa, &sums, plane);
+                    let channel_of_result = place.group * form.result_channels + channel;
+                    let start = parts.range(item, channel).start;
+                    self.fused.finish_part(plane, start, channel_of_result);
                 }
             }
             start = chunk.end;
