@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use lucid_kernels::Element;
+use lucid_kernels::{Element, Isa, add};
 use ndarray::ArrayViewD;
 
 use crate::tasks::{run_each, threads_for};
@@ -76,23 +76,21 @@ impl<T: Element> Fused<'_, T> {
     }
 
     /// Makes a whole output of a convolution.
-    pub(crate) fn finish(&self, result: &mut [T], sizes: PlaneSizes) {
+    pub(crate) fn finish(&self, isa: Isa, result: &mut [T], sizes: PlaneSizes) {
         if self.skips.is_empty() && self.after.is_none() {
             return;
         }
         let threads = threads_for(result.len() as f64, SHARED);
         run_each(result.chunks_mut(sizes.len).enumerate(), threads, |(number, plane)| {
-            self.finish_part(plane, number * sizes.len, number % sizes.channels);
+            self.finish_part(isa, plane, number * sizes.len, number % sizes.channels);
         });
     }
 
     /// Makes some of the output of what the convolution is there: from the output's element `start` on, all of one channel.
-    pub(crate) fn finish_part(&self, part: &mut [T], start: usize, channel: usize) {
+    pub(crate) fn finish_part(&self, isa: Isa, part: &mut [T], start: usize, channel: usize) {
         for skip in self.skips {
             let skip = skip.as_slice().expect("brought to row-major order before the pass");
-            for (y, &skip) in part.iter_mut().zip(&skip[start..]) {
-                *y = *y + skip;
-            }
+            add(isa, part, &skip[start..]);
         }
         if let Some(after) = self.after {
             after(channel, part);

@@ -245,7 +245,7 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
         }
         Algorithm::Direct => direct(g, &recipe, &sums, result),
     }
-    fused.finish(result, sizes(pass.result()));
+    fused.finish(isa, result, sizes(pass.result()));
 }
 
 /// `dw = ` the gradient of the weight, of both grids.

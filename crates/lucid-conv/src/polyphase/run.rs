@@ -256,7 +256,7 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                     placement.store(schedule.isa, &sums, plane);
                     let channel_of_result = place.group * form.result_channels + channel;
                     let start = parts.range(item, channel).start;
-                    self.fused.finish_part(plane, start, channel_of_result);
+                    self.fused.finish_part(schedule.isa, plane, start, channel_of_result);
                 }
             }
             start = chunk.end;
