@@ -10,10 +10,11 @@
 //! Onto the fine grid, `m` runs over (channel, phase) and the result is interleaved as it is stored; onto the coarse
 //! grid, the source is de-interleaved as it is buffered. `lattice.rs` has one axis of this, `form.rs` all of them,
 //! `strips.rs`, `packed.rs`, `weights.rs` and `result.rs` the operands (`moves.rs` moves their entries), `place.rs`, `planes.rs` and `schedule.rs` the portions,
-//! `run.rs` does it.
+//! `run.rs` does it, and `ahead.rs` looks ahead.
 //!
 //! The gradient of the weight sums over positions instead: see `gradient/`.
 
+mod ahead;
 mod form;
 mod gradient;
 mod lattice;

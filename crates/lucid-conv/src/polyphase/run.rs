@@ -7,6 +7,7 @@ use lucid_kernels::{
     Element, Isa, SignalLayout, Start, Terms, WINOGRAD_POINTS, all_finite, winograd_outputs,
 };
 
+use super::ahead;
 use super::form::{Filtering, Form, flatten};
 use super::packed::Packed;
 use super::place::{Place, Task};
@@ -131,8 +132,10 @@ pub(crate) fn pass<T: Element, const N: usize>(
                 .map(|target| (target.place.clone(), Cut { target, channels: channels.clone() }));
             let mut packed = std::mem::take(&mut scratch.panels);
             let panels = run.panels(group, &channels, &mut packed);
-            for (place, mut planes) in planes {
-                run.at_place(&channels, &place, &panels, &mut planes, scratch);
+            let mut planes = planes.peekable();
+            while let Some((place, mut own)) = planes.next() {
+                let next = planes.peek().map(|(place, _)| place);
+                run.at_place(&channels, (&place, next), &panels, &mut own, scratch);
             }
             scratch.panels = packed;
         });
@@ -144,9 +147,10 @@ pub(crate) fn pass<T: Element, const N: usize>(
                 let channels = start..(start + portions.channels).min(form.result_channels);
                 let mut packed = std::mem::take(&mut scratch.panels);
                 let panels = run.panels(group, &channels, &mut packed);
-                for place in portions.places(form, group, g.batch()) {
+                let mut places = portions.places(form, group, g.batch()).peekable();
+                while let Some(place) = places.next() {
                     let mut planes = Whole { parts: Parts::new(form, &place), result };
-                    run.at_place(&channels, &place, &panels, &mut planes, &mut scratch);
+                    run.at_place(&channels, (&place, places.peek()), &panels, &mut planes, &mut scratch);
                 }
                 scratch.panels = packed;
             }
@@ -194,11 +198,11 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
         PanelView { values: own, first: channels.start, channels: channels.len() }
     }
 
-    /// All channels of a task at one place, a chunk at a time.
+    /// All channels of a task at one place, a chunk at a time; perhaps another place is next.
     fn at_place(
         &self,
         channels: &Range<usize>,
-        place: &Place,
+        (place, next): (&Place, Option<&Place>),
         panels: &PanelView<'_, T>,
         planes: &mut impl Planes<T>,
         scratch: &mut Scratch<T>,
@@ -232,7 +236,15 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                 }
                 first_source = sources.end;
                 let block = Block { place, chunk: chunk.clone(), sources };
-                add_sources(schedule, &block, self.operands.bias, panels, scratch);
+                let is_last = block.sources.end == form.source_channels;
+                add_sources(schedule, &block, self.operands.bias, panels, scratch, |channels| {
+                    if is_last {
+                        ahead::skips(self.fused, place, &parts, channels.clone());
+                        if let Some(next) = next {
+                            ahead::source(form, self.operands.source, next, channels);
+                        }
+                    }
+                });
             }
             let Scratch { sums, first_rows, phases, placement, .. } = scratch;
             find_first_rows(schedule, chunk.len(), first_rows);
@@ -345,13 +357,15 @@ struct Block<'a> {
     sources: Range<usize>,
 }
 
-/// Adds the terms of some source channels to the sums of a chunk; the first ones begin with the bias.
+/// Adds the terms of some source channels to the sums of a chunk; the first ones begin with the bias. `begin` is told each
+/// channel of the chunk once, before some of its sums.
 fn add_sources<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     block: &Block<'_>,
     bias: Option<&[T]>,
     panels: &PanelView<'_, T>,
     scratch: &mut Scratch<T>,
+    begin: impl Fn(Range<usize>),
 ) {
     let Schedule { form, layout, row_stride, .. } = schedule;
     let Block { place, chunk, sources } = block;
@@ -373,6 +387,10 @@ fn add_sources<T: Element, const N: usize>(
                 &panels.values[first_panel + (skipped + panel) * class.panel_len..][..class.panel_len];
             let weights = &weights[sources.start * term_len..sources.end * term_len];
             let row = first_row + panel * m;
+            if first_row == 0 {
+                let channel = |row: usize| (chunk.start + row.div_ceil(num_phases)).min(chunk.end);
+                begin(channel(panel * m)..channel((panel + 1) * m));
+            }
             starts.clear();
             starts.extend((0..m).map(|m_| {
                 let channel = (panel * m + m_) / num_phases;
