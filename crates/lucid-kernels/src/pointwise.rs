@@ -42,7 +42,7 @@ pub fn add<T: Element>(isa: Isa, y: &mut [T], x: &[T]) {
         isa,
         y,
         #[inline(always)]
-        |y| y.iter_mut().zip(x).for_each(|(y, &x)| *y = *y + x),
+        |y| y.iter_mut().zip(x).for_each(|(y, &x)| *y += x),
     );
 }
 

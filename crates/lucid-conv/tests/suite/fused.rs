@@ -71,7 +71,7 @@ fn check<T: Scalar, const N: usize>(setup: &Setup<N>, arrays: &Arrays, parts: Pa
         let mut expected = pool
             .install(|| plan.convolve_prepared(activated.view(), &prepared, bias))
             .expect("the shapes are valid");
-        skips.iter().for_each(|skip| expected.zip_mut_with(skip, |y, &skip| *y = *y + skip));
+        skips.iter().for_each(|skip| expected.zip_mut_with(skip, |y, &skip| *y += skip));
         if parts.after {
             expected = apply(after, channel_axis, &expected);
         }
