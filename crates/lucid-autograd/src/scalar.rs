@@ -20,6 +20,12 @@ pub fn leaky_relu<T: Element>(x: T, slope: T) -> T {
     if x > T::zero() { x } else { slope * x }
 }
 
+/// `x + scale sin^2(frequency x)`
+pub fn snake<T: Element>(x: T, frequency: T, scale: T) -> T {
+    let sine = (frequency * x).sin();
+    x + scale * sine * sine
+}
+
 /// `x` above 0, `alpha (e^x - 1)` elsewhere.
 pub fn elu<T: Element>(x: T, alpha: T) -> T {
     if x > T::zero() { x } else { alpha * x.exp_m1() }

@@ -243,6 +243,14 @@ impl<const N: usize> Geometry<N> {
         }
     }
 
+    /// Elements of a plane on a side.
+    pub(crate) fn len_of(&self, side: Side) -> usize {
+        match side {
+            Side::Fine => self.fine_len(),
+            Side::Coarse => self.coarse_len(),
+        }
+    }
+
     /// The shape of the array on a side.
     pub(crate) fn sizes(&self, side: Side) -> impl Iterator<Item = usize> + Clone + use<N> {
         let spatial = match side {

@@ -6,6 +6,7 @@ mod columns;
 mod depthwise;
 mod direct;
 mod error;
+mod fused;
 mod geometry;
 mod options;
 mod plan;
@@ -18,8 +19,9 @@ mod workspace;
 
 pub use axes::{Axes, Padding};
 pub use error::{Error, Result};
+pub use fused::{Fused, Pointwise};
 pub use geometry::{Geometry, Shapes};
-pub use lucid_kernels::{Element, Isa};
+pub use lucid_kernels::{Element, Isa, map};
 pub use options::{Channels, Kind, Options};
 pub use plan::{Accuracy, Algorithm, Pass, Plan, Recipe};
 pub use prepared::PreparedWeight;

@@ -4,9 +4,10 @@
 //! positions, and a network that no longer learns can do it once.
 
 use lucid_kernels::{Element, Isa, all_finite};
-use ndarray::{ArrayD, ArrayView, ArrayView1, ArrayViewMut, Dimension};
+use ndarray::{ArrayD, ArrayView, ArrayView1, ArrayViewD, ArrayViewMut, Dimension};
 
 use crate::error::{Error, Result};
+use crate::fused::Fused;
 use crate::geometry::Geometry;
 use crate::options::Kind;
 use crate::plan::{Algorithm, Plan, Recipe};
@@ -118,9 +119,7 @@ impl<const N: usize> Plan<N> {
         w: &PreparedWeight<T, N>,
         b: Option<ArrayView1<'_, T>>,
     ) -> Result<ArrayD<T>> {
-        let mut y = zeros("y", &self.geometry().y_shape())?;
-        self.convolve_prepared_into(x, w, b, y.view_mut(), &mut Workspace::new())?;
-        Ok(y)
+        self.convolve_fused(x, w, b, &Fused::default())
     }
 
     /// As [`convolve_prepared`](Self::convolve_prepared), into an array that the caller owns: nothing of what is in it is
@@ -135,6 +134,54 @@ impl<const N: usize> Plan<N> {
         x: ArrayView<'_, T, D>,
         w: &PreparedWeight<T, N>,
         b: Option<ArrayView1<'_, T>>,
+        y: ArrayViewMut<'_, T, E>,
+        workspace: &mut Workspace<T, N>,
+    ) -> Result<()> {
+        self.convolve_fused_into(x, w, b, &Fused::default(), y, workspace)
+    }
+
+    /// `y = after(conv(before(x)) + skips)`, as [`convolve_prepared`](Self::convolve_prepared) and to the same bits as its
+    /// parts one after the other: what surrounds the convolution is done in its own passes over memory, where the
+    /// algorithm is a polyphase form. The others do it before and after.
+    ///
+    /// ```
+    /// use lucid_conv::{Fused, Options, Plan, Shapes};
+    /// use ndarray::array;
+    ///
+    /// let (x, w) = (array![[[1.0, -2.0, 3.0]]], array![[[10.0]]]);
+    /// let plan = Plan::new(Options::<1>::conv().resolve(Shapes { x: x.shape(), w: w.shape() })?);
+    /// let relu = |_channel: usize, run: &mut [f64]| run.iter_mut().for_each(|x| *x = x.max(0.0));
+    /// let fused = Fused { before: Some(&relu), skips: &[x.view().into_dyn()], after: None };
+    /// let y = plan.convolve_fused(x.view(), &plan.prepare(w.view())?, None, &fused)?;
+    /// assert_eq!(y, array![[[11.0, -2.0, 33.0]]].into_dyn());
+    /// # Ok::<(), lucid_conv::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`convolve_prepared`](Self::convolve_prepared), and [`Error::Shape`] when a skip has not the output's shape.
+    pub fn convolve_fused<T: Element, D: Dimension>(
+        &self,
+        x: ArrayView<'_, T, D>,
+        w: &PreparedWeight<T, N>,
+        b: Option<ArrayView1<'_, T>>,
+        fused: &Fused<'_, T>,
+    ) -> Result<ArrayD<T>> {
+        let mut y = zeros("y", &self.geometry().y_shape())?;
+        self.convolve_fused_into(x, w, b, fused, y.view_mut(), &mut Workspace::new())?;
+        Ok(y)
+    }
+
+    /// As [`convolve_fused`](Self::convolve_fused), into an array that the caller owns, as
+    /// [`convolve_prepared_into`](Self::convolve_prepared_into) does.
+    ///
+    /// # Errors
+    /// Those of both of them; `y` is untouched then.
+    pub fn convolve_fused_into<T: Element, D: Dimension, E: Dimension>(
+        &self,
+        x: ArrayView<'_, T, D>,
+        w: &PreparedWeight<T, N>,
+        b: Option<ArrayView1<'_, T>>,
+        fused: &Fused<'_, T>,
         mut y: ArrayViewMut<'_, T, E>,
         workspace: &mut Workspace<T, N>,
     ) -> Result<()> {
@@ -147,6 +194,11 @@ impl<const N: usize> Plan<N> {
         if !y.shape().iter().copied().eq(g.sizes(pass.result())) {
             return Err(wrong_shape("y", y.shape(), &g.y_shape()));
         }
+        if let Some(skips) = row_major(fused.skips, g.sizes(pass.result()))? {
+            let skips: Vec<_> = skips.iter().map(|skip| skip.view()).collect();
+            let fused = Fused { before: fused.before, skips: &skips, after: fused.after };
+            return self.convolve_fused_into(x, w, b, &fused, y, workspace);
+        }
         let x = standard("x", x, g.sizes(pass.source()))?;
         let b = bias(b, g.channels_of(pass.result()))?;
         let mut recipe = *self.recipe(pass);
@@ -158,12 +210,32 @@ impl<const N: usize> Plan<N> {
             recipe = Recipe { algorithm: Algorithm::of(panels.shape.filtering), isa: w.key.isa, ..recipe };
         }
         if let Some(result) = y.as_slice_mut() {
-            run_pass(g, pass, &recipe, &operands, result, workspace);
+            run_pass(g, pass, &recipe, (&operands, fused), result, workspace);
             return Ok(());
         }
         let mut result = zeros("y", &g.y_shape())?;
-        run_pass(g, pass, &recipe, &operands, elements_mut(&mut result), workspace);
+        run_pass(g, pass, &recipe, (&operands, fused), elements_mut(&mut result), workspace);
         y.into_dyn().assign(&result);
         Ok(())
     }
+}
+
+/// Copies of arrays in row-major order, if one of them is not.
+fn row_major<T: Element>(
+    skips: &[ArrayViewD<'_, T>],
+    expected: impl Iterator<Item = usize> + Clone,
+) -> Result<Option<Vec<ArrayD<T>>>> {
+    for skip in skips {
+        if !skip.shape().iter().copied().eq(expected.clone()) {
+            return Err(wrong_shape("a skip", skip.shape(), &expected.collect::<Vec<_>>()));
+        }
+    }
+    if skips.iter().all(ArrayViewD::is_standard_layout) {
+        return Ok(None);
+    }
+    let copy = |skip: &ArrayViewD<'_, T>| {
+        let elements = standard("a skip", skip.view(), expected.clone())?.into_owned();
+        Ok(ArrayD::from_shape_vec(skip.raw_dim(), elements).expect("as many elements as the skip has"))
+    };
+    skips.iter().map(copy).collect::<Result<_>>().map(Some)
 }

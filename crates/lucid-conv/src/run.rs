@@ -6,6 +6,7 @@ use lucid_kernels::{Element, all_finite, sum};
 use ndarray::{Array1, ArrayD, ArrayView, ArrayView1, Dimension, IxDyn};
 
 use crate::error::{Error, Result};
+use crate::fused::{Fused, PlaneSizes};
 use crate::geometry::{Geometry, Shapes, Side};
 use crate::options::{Kind, Options};
 use crate::plan::{Algorithm, Pass, Plan, Recipe};
@@ -142,8 +143,8 @@ impl<const N: usize> Plan<N> {
         let shape: Vec<usize> = g.sizes(pass.result()).collect();
         let mut result = zeros(pass.result().name(), &shape)?;
         let operands = Operands { source: &source, weight: &weight, panels: None, bias: bias.as_deref() };
-        let recipe = self.recipe(pass);
-        run_pass(g, pass, recipe, &operands, elements_mut(&mut result), &mut Workspace::new());
+        let (recipe, operands) = (self.recipe(pass), (&operands, &Fused::default()));
+        run_pass(g, pass, recipe, operands, elements_mut(&mut result), &mut Workspace::new());
         Ok(result)
     }
 
@@ -176,10 +177,7 @@ impl<const N: usize> Plan<N> {
         let side = g.output_pass().result();
         let dy = standard("dy", dy, g.sizes(side))?;
         let (channels, isa) = (g.channels_of(side), self.recipe(Pass::BackwardWeight).isa);
-        let len = match side {
-            Side::Fine => g.fine_len(),
-            Side::Coarse => g.coarse_len(),
-        };
+        let len = g.len_of(side);
         let of_channel = |c: usize| {
             let rows = (0..g.batch()).map(|n| &dy[(n * channels + c) * len..][..len]);
             rows.fold(T::zero(), |total, row| total + sum(isa, row))
@@ -200,12 +198,12 @@ pub(crate) struct Operands<'a, T> {
 /// The sums of a pass onto one grid.
 type Sums<T, const N: usize> = fn(&Geometry<N>, &Recipe<N>, &Operands<'_, T>, &mut [T]);
 
-/// `result = bias + the pass of source and weight`, onto either grid.
+/// `result = after(bias + the pass of before(source) and weight + skips)`, onto either grid; skips are in row-major order.
 pub(crate) fn run_pass<T: Element, const N: usize>(
     g: &Geometry<N>,
     pass: Pass,
     recipe: &Recipe<N>,
-    operands: &Operands<'_, T>,
+    (operands, fused): (&Operands<'_, T>, &Fused<'_, T>),
     result: &mut [T],
     workspace: &mut Workspace<T, N>,
 ) {
@@ -213,30 +211,42 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
     let isa = recipe.isa;
     let shape = operands.panels.map(|panels| panels.shape).or(recipe.panels);
     let key = Key { geometry: *g, pass, isa, panels: shape, is_prepared: operands.panels.is_some() };
+    if let (Some(_), Some(PanelShape { filtering, is_trimmed, tiling })) =
+        (recipe.algorithm.filtering(), shape)
+    {
+        let make = || {
+            let form = Form::with_phases(g, pass, filtering, is_trimmed);
+            polyphase::Schedule::new(g, form, isa, tiling, key.is_prepared)
+        };
+        let schedule = workspace.schedules.get(key, make);
+        if polyphase::pass(g, schedule, (operands, fused), result, &workspace.scratch) {
+            return;
+        }
+    }
+    // The others take what is fused one after the other.
+    let sizes = |side| PlaneSizes { channels: g.channels_of(side), len: g.len_of(side) };
+    let source = match fused.before {
+        Some(before) => {
+            Fused::activate(before, operands.source, sizes(pass.source()), &mut workspace.activated);
+            &workspace.activated
+        }
+        None => operands.source,
+    };
+    let sums = Operands { source, ..*operands };
     let [columns, direct]: [Sums<T, N>; 2] = match pass.result() {
         Side::Coarse => [columns::forward, direct::forward],
         Side::Fine => [columns::backward_data, direct::backward_data],
     };
     match recipe.algorithm {
-        Algorithm::Im2col | Algorithm::Col2im => columns(g, &recipe, operands, result),
-        Algorithm::Polyphase | Algorithm::Minimal => {
-            let make = || {
-                let PanelShape { filtering, is_trimmed, tiling } =
-                    shape.expect("both algorithms have panels");
-                let form = Form::with_phases(g, pass, filtering, is_trimmed);
-                polyphase::Schedule::new(g, form, isa, tiling, key.is_prepared)
-            };
-            let schedule = workspace.schedules.get(key, make);
-            if !polyphase::pass(g, schedule, operands, result, &workspace.scratch) {
-                direct(g, &Recipe::direct(g), operands, result);
-            }
-        }
+        Algorithm::Im2col | Algorithm::Col2im => columns(g, &recipe, &sums, result),
+        Algorithm::Polyphase | Algorithm::Minimal => direct(g, &Recipe::direct(g), &sums, result),
         Algorithm::Depthwise => {
             let form = workspace.filters.get(key, || depthwise::Form::new(g, pass));
-            depthwise::pass(g, form, isa, operands, result, &workspace.filter_scratch);
+            depthwise::pass(g, form, isa, &sums, result, &workspace.filter_scratch);
         }
-        Algorithm::Direct => direct(g, &recipe, operands, result),
+        Algorithm::Direct => direct(g, &recipe, &sums, result),
     }
+    fused.finish(isa, result, sizes(pass.result()));
 }
 
 /// `dw = ` the gradient of the weight, of both grids.

@@ -10,8 +10,8 @@ use crate::plan::Pass;
 use crate::polyphase::PanelShape;
 use crate::{depthwise, polyphase};
 
-/// Tables and buffers for [`Plan::convolve_prepared_into`](crate::Plan::convolve_prepared_into), made when they are first
-/// needed and used again.
+/// Tables and buffers for [`Plan::convolve_prepared_into`](crate::Plan::convolve_prepared_into) and
+/// [`Plan::convolve_fused_into`](crate::Plan::convolve_fused_into), made when they are first needed and used again.
 ///
 /// It serves any plan, and any number of them in turn. Once it has served a plan, serving it again takes no memory on the
 /// calling thread, except where the algorithm is a matrix product, which packs for itself. Tables are kept for the
@@ -36,6 +36,8 @@ pub struct Workspace<T: 'static, const N: usize> {
     pub(crate) scratch: Pool<polyphase::Scratch<T>>,
     pub(crate) filters: Recent<Key<N>, depthwise::Form<N>>,
     pub(crate) filter_scratch: Pool<depthwise::Scratch<T>>,
+    /// An input that was activated as a whole.
+    pub(crate) activated: Vec<T>,
 }
 
 /// What tables are made for.
@@ -60,6 +62,7 @@ impl<T: Element, const N: usize> Workspace<T, N> {
             scratch: Pool::default(),
             filters: Recent::new(Self::KEPT),
             filter_scratch: Pool::default(),
+            activated: Vec::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A program of its own, as it needs a global allocator that counts; the other tests would count theirs.
 
 use allocation_counter::measure;
-use lucid_conv::{Algorithm, Options, Pass, Plan, Shapes, Workspace};
+use lucid_conv::{Algorithm, Fused, Options, Pass, Plan, Shapes, Workspace};
 use ndarray::ArrayD;
 
 /// A layer with the algorithm of its output, and every size of its arrays.
@@ -25,7 +25,12 @@ fn filled(shape: &[usize]) -> ArrayD<f32> {
     })
 }
 
-/// Runs every algorithm of a layer for two lengths in turn, three times; the first time may take memory.
+fn double(_: usize, run: &mut [f32]) {
+    run.iter_mut().for_each(|x| *x *= 2.0);
+}
+
+/// Runs every algorithm of a layer for two lengths in turn, three times, alone and with what can be fused with it; the first
+/// time may take memory.
 fn takes_memory_once<const N: usize>(layer: &Layer<N>, workspace: &mut Workspace<f32, N>) {
     let Layer { options, x, w, algorithms } = layer;
     let mut longer = x.clone();
@@ -58,6 +63,16 @@ fn takes_memory_once<const N: usize>(layer: &Layer<N>, workspace: &mut Workspace
                 // The direct sums never take any.
                 let may = round == 0 && algorithm != Algorithm::Direct;
                 assert_eq!(count > 0, may, "{count} in round {round}, {algorithm} {options:?}");
+                // Doubled twice and added: exact, whatever the order of the sums.
+                let skips = [expected.view()];
+                let fused = Fused { before: Some(&double), skips: &skips, after: Some(&double) };
+                let run = || {
+                    plan.convolve_fused_into(x.view(), w, None, &fused, y.view_mut(), workspace)
+                        .expect("the sizes of the test are valid");
+                };
+                let count = measure(run).count_total;
+                assert_eq!(*y, &*expected * 6.0, "{algorithm} {options:?}");
+                assert!(round == 0 || count == 0, "{count} in round {round}, {algorithm} {options:?}");
             }
         }
     }

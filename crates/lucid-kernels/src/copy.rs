@@ -48,20 +48,6 @@ pub fn copy_rows<T: Element>(isa: Isa, from: &[T], to: &mut [T], shape: CopyShap
     unsafe { T::copy_rows(isa, &job) }
 }
 
-/// Asks for the cache lines of some elements, which take a while to arrive from memory.
-pub fn prefetch<T: Element>(values: &[T]) {
-    const LINE_BYTES: usize = 64;
-    for line in values.chunks((LINE_BYTES / size_of::<T>()).max(1)) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: the instruction is in the baseline and reads nothing, whatever the address.
-        unsafe {
-            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = line;
-    }
-}
-
 /// What to copy: `from` and `to` have all elements of the shape's rows, and do not overlap.
 #[derive(Debug)]
 pub struct Copy<T> {

@@ -6,6 +6,7 @@ use crate::element::{Element, number};
 use crate::error::Result;
 use crate::node::{Links, Operation};
 use crate::record::record;
+use crate::scalar;
 use crate::var::Var;
 
 /// `y = x` above 0, `a x` elsewhere: `dx = dy` above 0, `a dy` elsewhere; `da = dy min(x, 0)`
@@ -74,7 +75,7 @@ impl<T: Element> Var<T> {
     /// [`Error::Tensor`](crate::Error::Tensor) for shapes that don't broadcast together.
     pub fn prelu(&self, slope: &Self) -> Result<Self> {
         let (x, a) = (self.value(), slope.value());
-        let y = x.zip_map(&a, |x, a| if x > T::zero() { x } else { a * x })?;
+        let y = x.zip_map(&a, scalar::leaky_relu)?;
         Ok(record(y, &[self, slope], || Box::new(PRelu { x, a })))
     }
 
@@ -85,10 +86,7 @@ impl<T: Element> Var<T> {
     pub fn snake(&self, frequency: &Self, scale: &Self) -> Result<Self> {
         let (x, a, s) = (self.value(), frequency.value(), scale.value());
         let pairs = a.zip_map(&s, |a, s| (a, s))?;
-        let y = x.zip_map(&pairs, |x, (a, s)| {
-            let sine = (a * x).sin();
-            x + s * sine * sine
-        })?;
+        let y = x.zip_map(&pairs, |x, (a, s)| scalar::snake(x, a, s))?;
         Ok(record(y, &[self, frequency, scale], || Box::new(Snake { x, a, s })))
     }
 }

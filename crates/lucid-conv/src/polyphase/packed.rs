@@ -11,6 +11,7 @@ use super::moves::{CHUNK, deinterleave_runs};
 use super::place::Place;
 use super::schedule::Schedule;
 use super::strips::{Layout, Strip};
+use crate::fused::Pointwise;
 use crate::runs::gather;
 
 /// Elements that vectors may read beyond those that they need.
@@ -26,6 +27,10 @@ pub(crate) struct Packed<T> {
     /// By slot.
     contents: Vec<Content>,
     segments: Vec<Segment>,
+    /// What the segments span of a plane.
+    span: Range<usize>,
+    /// A buffer: the same of one plane, activated.
+    activated: Vec<T>,
     /// The entries of a channel, where they do not lie together in the source: by phase.
     entries: Vec<T>,
     /// The same as they are in the source, with zeros where it ends.
@@ -41,7 +46,7 @@ struct Segment {
     /// How many entries come before.
     to: usize,
     len: usize,
-    /// Where in the plane the first of them is.
+    /// Where in the span the first of them is.
     from: usize,
     /// How many there are, and what lies between them.
     count: usize,
@@ -64,6 +69,8 @@ impl<T: Element> Packed<T> {
             values: Vec::new(),
             contents: Vec::new(),
             segments: Vec::new(),
+            span: 0..0,
+            activated: Vec::new(),
             entries: Vec::new(),
             padded: Vec::new(),
             runs: Vec::new(),
@@ -72,7 +79,7 @@ impl<T: Element> Packed<T> {
 
     /// Looks up what another place reads.
     pub(crate) fn visit<const N: usize>(&mut self, form: &Form<N>, layout: &Layout<N>, place: &Place) {
-        let Packed { contents, segments, .. } = self;
+        let Packed { contents, segments, span, .. } = self;
         contents.clear();
         segments.clear();
         if N == 1 {
@@ -84,16 +91,23 @@ impl<T: Element> Packed<T> {
         let columns = layout.columns(form, form.num_columns(place.rows.len())) + outer.max().unwrap_or(0);
         let content = |slot| Content::of(form, place, slot, columns * form.unit, segments);
         contents.extend((0..form.slots.len()).map(content));
+        let step = form.axes[N - 1].source_step;
+        let end = |segment: &Segment| {
+            segment.from + (segment.count - 1) * segment.from_stride + (segment.len - 1) * step + 1
+        };
+        let start = segments.iter().map(|segment| segment.from).min().unwrap_or(0);
+        *span = start..segments.iter().map(end).max().unwrap_or(start);
+        segments.iter_mut().for_each(|segment| segment.from -= start);
     }
 
-    /// Packs `channels` of the place visited last.
+    /// Packs `channels` of the place visited last, as `before` makes them.
     pub(crate) fn fill<const N: usize>(
         &mut self,
         schedule: &Schedule<T, N>,
         place: &Place,
         strips: &[Strip],
         channels: Range<usize>,
-        source: &[T],
+        (source, before): (&[T], Option<Pointwise<'_, T>>),
     ) {
         let Schedule { form, layout, .. } = schedule;
         let plane_len = form.source_plane_len();
@@ -104,6 +118,8 @@ impl<T: Element> Packed<T> {
         let items = place.batch.len();
         for channel in channels.clone() {
             let at = (channel - channels.start, channels.len());
+            let channel_of_source = place.group * form.source_channels + channel;
+            let activate = before.map(|before| move |entries: &mut [T]| before(channel_of_source, entries));
             for (batch, strips) in strips.chunks(per_item).enumerate() {
                 let next = (channel * items + batch + AHEAD) / items;
                 if next < channels.end {
@@ -114,10 +130,20 @@ impl<T: Element> Packed<T> {
                 let plane = &source[plane..][..plane_len];
                 let first_strip = batch * per_item;
                 if N == 1 {
-                    self.fill_from_row(schedule, place, (first_strip, strips), at, plane);
-                } else {
-                    self.fill_from_plane(schedule, place, (first_strip, strips), at, plane);
+                    self.fill_from_row(schedule, place, (first_strip, strips), at, (plane, activate));
+                    continue;
                 }
+                let from = &plane[self.span.start..];
+                let Some(activate) = activate else {
+                    self.fill_from_plane(schedule, place, (first_strip, strips), at, from);
+                    continue;
+                };
+                let mut activated = std::mem::take(&mut self.activated);
+                activated.clear();
+                activated.extend_from_slice(&from[..self.span.len()]);
+                activate(&mut activated);
+                self.fill_from_plane(schedule, place, (first_strip, strips), at, &activated);
+                self.activated = activated;
             }
         }
     }
@@ -125,9 +151,7 @@ impl<T: Element> Packed<T> {
     /// The part of a plane that the place visited last reads.
     fn window<const N: usize>(&self, form: &Form<N>, place: &Place) -> Range<usize> {
         if N > 1 {
-            let ends = self.segments.iter().map(|s| s.from + (s.count - 1) * s.from_stride + s.len);
-            let start = self.segments.iter().map(|segment| segment.from).min().unwrap_or(0);
-            return start..ends.max().unwrap_or(start).min(form.source_plane_len());
+            return self.span.clone();
         }
         let axis = &form.axes[0];
         let at = |row: usize| axis.source_start + (row * axis.source_step) as isize;
@@ -142,7 +166,7 @@ impl<T: Element> Packed<T> {
         place: &Place,
         (first_strip, strips): (usize, &[Strip]),
         (channel, channels): (usize, usize),
-        plane: &[T],
+        plane: (&[T], Option<impl Fn(&mut [T])>),
     ) {
         let Schedule { form, layout, .. } = schedule;
         let Packed { values, entries, padded, runs, .. } = self;
@@ -154,7 +178,7 @@ impl<T: Element> Packed<T> {
         }
     }
 
-    /// Fills one of so many channels of some strips from a plane of several axes.
+    /// Fills one of so many channels of some strips from what the place spans of a plane of several axes.
     fn fill_from_plane<const N: usize>(
         &mut self,
         schedule: &Schedule<T, N>,
@@ -166,7 +190,7 @@ impl<T: Element> Packed<T> {
         let Schedule { form, layout, isa, .. } = schedule;
         let step = form.axes[N - 1].source_step;
         let extents = form.extents(place.rows.len());
-        let Packed { values, contents, segments, entries, padded, runs } = self;
+        let Packed { values, contents, segments, entries, padded, runs, .. } = self;
         let values = &mut values[first_strip * layout.strip_len(channels)..];
         // Lines of one slot follow one another.
         let mut numbers = (0..layout.lines.len()).peekable();
@@ -267,11 +291,12 @@ struct Rows<'a, T> {
     step: usize,
 }
 
-/// The entries of one signal of a place: where they lie, or de-interleaved, with zeros where the source ends.
+/// The entries of one signal of a place: where they lie, or de-interleaved, with zeros where the source ends. A function
+/// is applied to those that exist, if there is one.
 fn signal_rows<'a, T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     place: &Place,
-    plane: &'a [T],
+    (plane, activate): (&'a [T], Option<impl Fn(&mut [T])>),
     (entries, padded, runs): (&'a mut Vec<T>, &'a mut Vec<T>, &mut Vec<T>),
 ) -> Rows<'a, T> {
     let Schedule { form, layout, isa, .. } = schedule;
@@ -282,22 +307,25 @@ fn signal_rows<'a, T: Element, const N: usize>(
     let start = axis.source_start + (place.rows.start * step) as isize;
     let end = start + (len * step) as isize;
     let inside = start >= 0 && end <= plane.len() as isize;
-    if step * form.unit == 1 && inside {
-        return Rows { values: &plane[start as usize..], stride: 0, step };
-    }
-    let from = if inside {
+    let from = if inside && activate.is_none() {
         &plane[start as usize..end as usize]
     } else {
-        padded.clear();
-        padded.resize(len * step, T::zero());
         let clamp = |at: isize| at.clamp(0, plane.len() as isize);
         let exists = clamp(start) as usize..clamp(end) as usize;
-        if !exists.is_empty() {
-            padded[(exists.start as isize - start) as usize..][..exists.len()]
-                .copy_from_slice(&plane[exists]);
+        // Of what is all padding, no element exists: then it all comes before.
+        let missing = if exists.is_empty() { len * step } else { (exists.start as isize - start) as usize };
+        padded.clear();
+        padded.resize(missing, T::zero());
+        padded.extend_from_slice(&plane[exists]);
+        if let Some(activate) = activate {
+            activate(&mut padded[missing..]);
         }
+        padded.resize(len * step, T::zero());
         padded
     };
+    if step * form.unit == 1 {
+        return Rows { values: from, stride: 0, step };
+    }
     if form.unit > 1 {
         return self::columns(*isa, from, (form.apart, step), columns, entries, runs);
     }

@@ -23,9 +23,8 @@ impl<T> Planes<T> for Cut<'_, T> {
     }
 }
 
-/// All of a result.
-pub(crate) struct Whole<'a, T> {
-    result: &'a mut [T],
+/// Where the results of a place are within the whole result.
+pub(crate) struct Parts {
     /// The plane of the place's first item and channel.
     first: usize,
     channels_of_item: usize,
@@ -34,19 +33,30 @@ pub(crate) struct Whole<'a, T> {
     of_place: Range<usize>,
 }
 
-impl<'a, T> Whole<'a, T> {
-    pub(crate) fn new<const N: usize>(form: &Form<N>, place: &Place, result: &'a mut [T]) -> Self {
+impl Parts {
+    pub(crate) fn new<const N: usize>(form: &Form<N>, place: &Place) -> Self {
         let inner: usize = form.axes[1..].iter().map(|axis| axis.result_len).product();
         let of_place = form.first_result(place.rows.start) * inner..form.first_result(place.rows.end) * inner;
         let channels_of_item = form.groups * form.result_channels;
         let first = place.batch.start * channels_of_item + place.group * form.result_channels;
-        Whole { result, first, channels_of_item, plane_len: form.axes[0].result_len * inner, of_place }
+        Parts { first, channels_of_item, plane_len: form.axes[0].result_len * inner, of_place }
     }
+
+    /// Of one of the place's batch items and one channel of its group.
+    pub(crate) fn range(&self, item: usize, channel: usize) -> Range<usize> {
+        let start = (self.first + item * self.channels_of_item + channel) * self.plane_len;
+        start + self.of_place.start..start + self.of_place.end
+    }
+}
+
+/// All of a result.
+pub(crate) struct Whole<'a, T> {
+    pub(crate) result: &'a mut [T],
+    pub(crate) parts: Parts,
 }
 
 impl<T> Planes<T> for Whole<'_, T> {
     fn plane(&mut self, item: usize, channel: usize) -> &mut [T] {
-        let plane = self.first + item * self.channels_of_item + channel;
-        &mut self.result[plane * self.plane_len..][self.of_place.clone()]
+        &mut self.result[self.parts.range(item, channel)]
     }
 }

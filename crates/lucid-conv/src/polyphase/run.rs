@@ -5,16 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lucid_kernels::{Element, Isa, SignalLayout, Start, Terms, WINOGRAD_POINTS, winograd_outputs};
 
+use super::ahead;
 use super::few::Columns;
 use super::form::{Filtering, Form, flatten};
 use super::packed::Packed;
 use super::place::{Place, Task};
-use super::planes::{Cut, Planes, Whole};
+use super::planes::{Cut, Parts, Planes, Whole};
 use super::result::{Placement, Sums};
 use super::schedule::{Packing, Schedule};
 use super::strips::Strip;
 use super::tiling::Tiling;
 use super::weights::pack;
+use crate::fused::Fused;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
 use crate::run::Operands;
@@ -116,13 +118,13 @@ fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &
     (panels, are_finite)
 }
 
-/// `result = bias + the pass of source and weight`; returns whether every weight is finite, and with minimal filtering
-/// every element of the result. Where one is not, terms that do not exist count as NaN instead of nothing, or those of
+/// `result = after(bias + the pass of before(source) and weight + skips)`; returns whether every weight is finite, and with
+/// minimal filtering every sum. Where one is not, terms that do not exist count as NaN instead of nothing, or those of
 /// neighbours are, and the result is void.
 pub(crate) fn pass<T: Element, const N: usize>(
     g: &Geometry<N>,
     schedule: &Schedule<T, N>,
-    operands: &Operands<'_, T>,
+    (operands, fused): (&Operands<'_, T>, &Fused<'_, T>),
     result: &mut [T],
     pool: &Pool<Scratch<T>>,
 ) -> bool {
@@ -136,7 +138,7 @@ pub(crate) fn pass<T: Element, const N: usize>(
         }
         panels => (panels.map(|panels| &panels.values[..]), true),
     };
-    let run = Run { schedule, operands, panels, finite: AtomicBool::new(finite) };
+    let run = Run { schedule, operands, fused, panels, finite: AtomicBool::new(finite) };
     let lend = || {
         let mut scratch = pool.lend();
         scratch.holds = None;
@@ -152,8 +154,10 @@ pub(crate) fn pass<T: Element, const N: usize>(
                 .map(|target| (target.place.clone(), Cut { target, channels: channels.clone() }));
             let mut packed = std::mem::take(&mut scratch.panels);
             let panels = run.panels(group, &channels, &mut packed);
-            for (place, mut planes) in planes {
-                run.at_place(&channels, &place, &panels, &mut planes, scratch);
+            let mut planes = planes.peekable();
+            while let Some((place, mut own)) = planes.next() {
+                let next = planes.peek().map(|(place, _)| place);
+                run.at_place(&channels, (&place, next), &panels, &mut own, scratch);
             }
             scratch.panels = packed;
         });
@@ -165,9 +169,10 @@ pub(crate) fn pass<T: Element, const N: usize>(
                 let channels = start..(start + portions.channels).min(form.result_channels);
                 let mut packed = std::mem::take(&mut scratch.panels);
                 let panels = run.panels(group, &channels, &mut packed);
-                for place in portions.places(form, group, g.batch()) {
-                    let mut planes = Whole::new(form, &place, result);
-                    run.at_place(&channels, &place, &panels, &mut planes, &mut scratch);
+                let mut places = portions.places(form, group, g.batch()).peekable();
+                while let Some(place) = places.next() {
+                    let mut planes = Whole { parts: Parts::new(form, &place), result };
+                    run.at_place(&channels, (&place, places.peek()), &panels, &mut planes, &mut scratch);
                 }
                 scratch.panels = packed;
             }
@@ -177,9 +182,10 @@ pub(crate) fn pass<T: Element, const N: usize>(
 }
 
 /// What all tasks of a pass read.
-struct Run<'a, T: 'static, const N: usize> {
+struct Run<'a, 'f, T: 'static, const N: usize> {
     schedule: &'a Schedule<T, N>,
     operands: &'a Operands<'a, T>,
+    fused: &'a Fused<'f, T>,
     /// Those of all channels, where they were packed beforehand.
     panels: Option<&'a [T]>,
     finite: AtomicBool,
@@ -192,7 +198,7 @@ pub(super) struct PanelView<'a, T> {
     pub(super) channels: usize,
 }
 
-impl<T: Element, const N: usize> Run<'_, T, N> {
+impl<T: Element, const N: usize> Run<'_, '_, T, N> {
     /// The panels of some channels of a group: packed beforehand, or now.
     fn panels<'p>(&'p self, group: usize, channels: &Range<usize>, own: &'p mut Vec<T>) -> PanelView<'p, T> {
         let form = &self.schedule.form;
@@ -208,11 +214,11 @@ impl<T: Element, const N: usize> Run<'_, T, N> {
         PanelView { values: own, first: channels.start, channels: channels.len() }
     }
 
-    /// All channels of a task at one place, a chunk at a time.
+    /// All channels of a task at one place, a chunk at a time; perhaps another place is next.
     fn at_place(
         &self,
         channels: &Range<usize>,
-        place: &Place,
+        (place, next): (&Place, Option<&Place>),
         panels: &PanelView<'_, T>,
         planes: &mut impl Planes<T>,
         scratch: &mut Scratch<T>,
@@ -228,6 +234,7 @@ impl<T: Element, const N: usize> Run<'_, T, N> {
             scratch.holds = None;
         }
         let per_item = scratch.strips.len() / place.batch.len();
+        let parts = Parts::new(form, place);
         let mut start = channels.start;
         while start < channels.end {
             let chunk = start..(start + schedule.chunk).min(channels.end);
@@ -239,7 +246,7 @@ impl<T: Element, const N: usize> Run<'_, T, N> {
                 let held = scratch.holds.as_ref().is_some_and(|(_, held)| *held == sources);
                 if !held {
                     let Scratch { packed, strips, .. } = scratch;
-                    let source = self.operands.source;
+                    let source = (self.operands.source, self.fused.before);
                     packed.fill(schedule, place, strips, sources.clone(), source);
                     if schedule.tiling == Tiling::Rows {
                         scratch.columns.gather(schedule, strips, &packed.values);
@@ -248,10 +255,19 @@ impl<T: Element, const N: usize> Run<'_, T, N> {
                 }
                 first_source = sources.end;
                 let block = Block { place, chunk: chunk.clone(), sources };
+                let is_last = block.sources.end == form.source_channels;
+                let begin = |channels: Range<usize>| {
+                    if is_last {
+                        ahead::skips(self.fused, place, &parts, channels.clone());
+                        if let Some(next) = next {
+                            ahead::source(form, self.operands.source, next, channels);
+                        }
+                    }
+                };
                 let Scratch { columns, sums, .. } = scratch;
                 match schedule.tiling {
                     Tiling::Positions { .. } => {
-                        add_sources(schedule, &block, self.operands.bias, panels, scratch);
+                        add_sources(schedule, &block, self.operands.bias, panels, scratch, begin);
                     }
                     Tiling::Rows => columns.add(schedule, &block, self.operands.bias, panels, sums),
                 }
@@ -274,7 +290,11 @@ impl<T: Element, const N: usize> Run<'_, T, N> {
                 for channel in chunk.clone() {
                     find_phases(schedule, first_rows, channel - chunk.start, item * of_item, phases);
                     let sums = Sums { values: sums, phases };
-                    placement.store(schedule.isa, &sums, planes.plane(item, channel));
+                    let plane = planes.plane(item, channel);
+                    placement.store(schedule.isa, &sums, plane);
+                    let channel_of_result = place.group * form.result_channels + channel;
+                    let start = parts.range(item, channel).start;
+                    self.fused.finish_part(schedule.isa, plane, start, channel_of_result);
                 }
             }
             start = chunk.end;
@@ -376,13 +396,15 @@ impl Block<'_> {
     }
 }
 
-/// Adds the terms of some source channels to the sums of a chunk; the first ones begin with the bias.
+/// Adds the terms of some source channels to the sums of a chunk; the first ones begin with the bias. `begin` is told each
+/// channel of the chunk once, before some of its sums.
 fn add_sources<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     block: &Block<'_>,
     bias: Option<&[T]>,
     panels: &PanelView<'_, T>,
     scratch: &mut Scratch<T>,
+    begin: impl Fn(Range<usize>),
 ) {
     let Schedule { form, layout, row_stride, .. } = schedule;
     let Block { chunk, sources, .. } = block;
@@ -404,6 +426,10 @@ fn add_sources<T: Element, const N: usize>(
                 &panels.values[first_panel + (skipped + panel) * class.panel_len..][..class.panel_len];
             let weights = &weights[sources.start * term_len..sources.end * term_len];
             let row = first_row + panel * m;
+            if first_row == 0 {
+                let channel = |row: usize| (chunk.start + row.div_ceil(num_phases)).min(chunk.end);
+                begin(channel(panel * m)..channel((panel + 1) * m));
+            }
             starts.clear();
             starts.extend((0..m).map(|m_| block.bias(form, bias, (panel * m + m_) / num_phases)));
             let start = if sources.start == 0 { Start::Rows(starts.as_slice()) } else { Start::Sums };

@@ -6,6 +6,7 @@ mod bias;
 mod depthwise;
 mod extremes;
 mod forms;
+mod fused;
 mod golden;
 mod nonfinite;
 mod plan;

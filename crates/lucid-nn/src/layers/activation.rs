@@ -3,13 +3,15 @@
 use lucid_autograd::{Element, Var, scalar};
 use serde::{Deserialize, Serialize};
 
+use super::fused::{Activation, ChannelFunction, of_each};
 use super::no_parameters;
 use crate::error::{Result, check};
 use crate::module::Forward;
 use crate::number::{above_0, finite};
 use crate::stream::{Pointwise, Stage};
 
-/// A layer that applies a function of [`Var`] and has no parameters; and where it is one of every number, that for streams.
+/// A layer that applies a function of [`Var`] and has no parameters; and where it is one of every number, that for streams and
+/// convolutions.
 macro_rules! activation {
     ($name:ident, |$layer:ident, $x:ident| $forward:expr $(, $stage:expr)?) => {
         no_parameters!($name);
@@ -25,6 +27,13 @@ macro_rules! activation {
                 Ok(Box::new(Pointwise::new($stage)))
             })?
         }
+
+        $(impl<T: Element> Activation<T> for $name {
+            fn function(&self, _: usize) -> Result<ChannelFunction<T>> {
+                let $layer = self;
+                Ok(of_each($stage))
+            }
+        })?
     };
 }
 

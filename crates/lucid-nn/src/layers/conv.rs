@@ -8,6 +8,7 @@ use lucid_tensor::PadMode;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::fused::{Fused, Fusible};
 use super::packed::Packed;
 use super::{check_bias, check_parameter, conv_stage};
 use crate::error::{Error, Result};
@@ -176,6 +177,11 @@ impl<const N: usize, T: Element> Conv<N, T> {
     pub fn config(&self) -> &ConvConfig<N> {
         &self.config
     }
+
+    /// This convolution together with an activation before it, additions and an activation after it: see [`Fused`].
+    pub fn fused(&self) -> Fused<'_, T> {
+        Fused::new(self)
+    }
 }
 
 impl<const N: usize, T: Element> Forward<T> for Conv<N, T> {
@@ -203,6 +209,21 @@ impl<const N: usize, T: Element> Forward<T> for Conv<N, T> {
         }
         self.check()?;
         conv_stage(&self.config.options(), &self.weight, self.bias.as_ref())
+    }
+}
+
+impl<const N: usize, T: Element> Fusible<T> for Conv<N, T> {
+    fn channels(&self) -> Channels {
+        Channels { input: self.config.in_channels, output: self.config.out_channels }
+    }
+
+    fn forward_fused(&self, x: &Var<T>, fused: &lucid_conv::Fused<'_, T>) -> Result<Option<Var<T>>> {
+        if self.config.padding_mode != PaddingMode::Zeros {
+            return Ok(None);
+        }
+        self.check()?;
+        let options = self.config.options();
+        self.packed.convolve_fused(x, &self.weight, self.bias.as_ref(), &options, fused).map(Some)
     }
 }
 

@@ -8,6 +8,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::conv::{no_padding, one, one_group, shared_setters, yes};
+use super::fused::{Fused, Fusible};
 use super::packed::Packed;
 use super::{check_bias, check_parameter, conv_stage};
 use crate::error::Result;
@@ -155,6 +156,11 @@ impl<const N: usize, T: Element> ConvTranspose<N, T> {
         &self.config
     }
 
+    /// This convolution together with an activation before it, additions and an activation after it: see [`Fused`].
+    pub fn fused(&self) -> Fused<'_, T> {
+        Fused::new(self)
+    }
+
     /// As [`forward`](Forward::forward), with an output of the spatial size asked for.
     ///
     /// # Errors
@@ -177,6 +183,18 @@ impl<const N: usize, T: Element> Forward<T> for ConvTranspose<N, T> {
     fn stage(&self) -> Result<Box<dyn Stage<T>>> {
         self.check()?;
         conv_stage(&self.config.options(), &self.weight, self.bias.as_ref())
+    }
+}
+
+impl<const N: usize, T: Element> Fusible<T> for ConvTranspose<N, T> {
+    fn channels(&self) -> Channels {
+        Channels { input: self.config.in_channels, output: self.config.out_channels }
+    }
+
+    fn forward_fused(&self, x: &Var<T>, fused: &lucid_conv::Fused<'_, T>) -> Result<Option<Var<T>>> {
+        self.check()?;
+        let options = self.config.options();
+        self.packed.convolve_fused(x, &self.weight, self.bias.as_ref(), &options, fused).map(Some)
     }
 }
 

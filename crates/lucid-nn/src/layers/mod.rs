@@ -12,6 +12,7 @@ mod conv_transpose;
 mod dropout;
 mod embedding;
 mod flatten;
+mod fused;
 mod linear;
 mod norm;
 mod packed;
@@ -34,6 +35,7 @@ pub use conv_transpose::{
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
+pub use fused::{Activation, ChannelFunction, Fused};
 pub use linear::Linear;
 pub use norm::{
     BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, BatchNormConfig, ChannelState, GroupNorm,

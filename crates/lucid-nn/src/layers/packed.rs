@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lucid_autograd::{Element, Error, Var, is_recording};
-use lucid_conv::{Options, Plan, PreparedWeight, Shapes};
+use lucid_conv::{Fused, Options, Plan, PreparedWeight, Shapes};
 use lucid_tensor::Tensor;
 
 use crate::error::Result;
@@ -46,6 +46,18 @@ impl<T: Element, const N: usize> Packed<T, N> {
             *self.made.lock().unwrap_or_else(PoisonError::into_inner) = None;
             return Ok(x.convolve(w, b, options)?);
         }
+        self.convolve_fused(x, w, b, options, &Fused::default())
+    }
+
+    /// `after(conv(before(x)) + skips)` with the packed weight, as a constant.
+    pub(crate) fn convolve_fused(
+        &self,
+        x: &Var<T>,
+        w: &Var<T>,
+        b: Option<&Var<T>>,
+        options: &Options<N>,
+        fused: &Fused<'_, T>,
+    ) -> Result<Var<T>> {
         let (x, w, b) = (x.value(), w.value(), b.map(Var::value));
         let plan = Plan::new(options.resolve(Shapes { x: x.shape(), w: w.shape() })?);
         let b = b.as_ref().map(|b| b.view().into_dimensionality()).transpose().map_err(|_| Error::Rank {
@@ -54,7 +66,7 @@ impl<T: Element, const N: usize> Packed<T, N> {
             accepted: "one axis, the output channels",
         })?;
         let packed = self.form(&plan, w)?;
-        Ok(Var::constant(plan.convolve_prepared(x.view(), &packed, b)?.into()))
+        Ok(Var::constant(plan.convolve_fused(x.view(), &packed, b, fused)?.into()))
     }
 
     /// The weight as a plan reads it.

@@ -1,8 +1,10 @@
 //! Activations with learnable numbers per channel: `PRelu`, `Snake`, `SnakeBeta`.
 
-use lucid_autograd::{Element, Var};
+use lucid_autograd::{Element, Var, scalar};
+use lucid_conv::{Isa, map};
 use lucid_tensor::Tensor;
 
+use super::fused::{Activation, ChannelFunction};
 use super::{channel_shape, check_parameter};
 use crate::error::{Result, check};
 use crate::module::Forward;
@@ -50,6 +52,19 @@ impl<T: Element> Forward<T> for PRelu<T> {
     }
 }
 
+impl<T: Element> Activation<T> for PRelu<T> {
+    fn function(&self, num_channels: usize) -> Result<ChannelFunction<T>> {
+        let num_parameters = self.weight.len();
+        let expected = if num_parameters == 1 { 1 } else { num_channels };
+        check_parameter("the weight", &self.weight, &[expected])?;
+        let slopes = self.weight.value().to_vec();
+        Ok(Box::new(move |channel, run| {
+            let slope = slopes[if num_parameters == 1 { 0 } else { channel }];
+            map(Isa::best(), run, |x| scalar::leaky_relu(x, slope));
+        }))
+    }
+}
+
 impl<T: Element> Module<T> for PRelu<T> {
     fn visit(&self, path: &Path, visit: &mut dyn FnMut(&Path, &Var<T>)) {
         self.weight.visit(&path.join("weight"), visit);
@@ -91,15 +106,28 @@ impl<T: Element> Snake<T> {
     pub fn new(channels: usize, alpha: f64, log_scale: bool) -> Result<Self> {
         Ok(Snake { alpha: per_channel("alpha", channels, alpha)?, log_scale })
     }
+
+    /// The frequency, and what the square is multiplied with.
+    fn numbers(&self, alpha: Var<T>) -> [Var<T>; 2] {
+        let frequency = if self.log_scale { alpha.exp() } else { alpha };
+        let scale = (&frequency + number::<T>(NO_DIVISION_BY_0)).recip();
+        [frequency, scale]
+    }
 }
 
 impl<T: Element> Forward<T> for Snake<T> {
     /// # Errors
     /// For an input with another number of channels.
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
-        let alpha = along_channels("alpha", &self.alpha, x)?;
-        let frequency = if self.log_scale { alpha.exp() } else { alpha };
-        Ok(x.snake(&frequency, &(&frequency + number::<T>(NO_DIVISION_BY_0)).recip())?)
+        let [frequency, scale] = self.numbers(along_channels("alpha", &self.alpha, x)?);
+        Ok(x.snake(&frequency, &scale)?)
+    }
+}
+
+impl<T: Element> Activation<T> for Snake<T> {
+    fn function(&self, num_channels: usize) -> Result<ChannelFunction<T>> {
+        check_parameter("alpha", &self.alpha, &[num_channels])?;
+        Ok(snake(self.numbers(self.alpha.detach())))
     }
 }
 
@@ -135,6 +163,12 @@ impl<T: Element> SnakeBeta<T> {
         let (alpha, beta) = (per_channel("alpha", channels, alpha)?, per_channel("alpha", channels, alpha)?);
         Ok(SnakeBeta { alpha, beta, log_scale })
     }
+
+    /// The frequency, and what the square is multiplied with.
+    fn numbers(&self, alpha: Var<T>, beta: Var<T>) -> [Var<T>; 2] {
+        let (alpha, beta) = if self.log_scale { (alpha.exp(), beta.exp()) } else { (alpha, beta) };
+        [alpha, (beta + number::<T>(NO_DIVISION_BY_0)).recip()]
+    }
 }
 
 impl<T: Element> Forward<T> for SnakeBeta<T> {
@@ -143,8 +177,16 @@ impl<T: Element> Forward<T> for SnakeBeta<T> {
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         let (alpha, beta) =
             (along_channels("alpha", &self.alpha, x)?, along_channels("beta", &self.beta, x)?);
-        let (alpha, beta) = if self.log_scale { (alpha.exp(), beta.exp()) } else { (alpha, beta) };
-        Ok(x.snake(&alpha, &(beta + number::<T>(NO_DIVISION_BY_0)).recip())?)
+        let [frequency, scale] = self.numbers(alpha, beta);
+        Ok(x.snake(&frequency, &scale)?)
+    }
+}
+
+impl<T: Element> Activation<T> for SnakeBeta<T> {
+    fn function(&self, num_channels: usize) -> Result<ChannelFunction<T>> {
+        check_parameter("alpha", &self.alpha, &[num_channels])?;
+        check_parameter("beta", &self.beta, &[num_channels])?;
+        Ok(snake(self.numbers(self.alpha.detach(), self.beta.detach())))
     }
 }
 
@@ -155,6 +197,15 @@ impl<T: Element> Module<T> for SnakeBeta<T> {
     }
 
     fn set_training(&mut self, _: bool) {}
+}
+
+/// The function of a frequency and a scale per channel.
+fn snake<T: Element>(numbers: [Var<T>; 2]) -> ChannelFunction<T> {
+    let [frequencies, scales] = numbers.map(|numbers| numbers.value().to_vec());
+    Box::new(move |channel, run| {
+        let (frequency, scale) = (frequencies[channel], scales[channel]);
+        map(Isa::best(), run, |x| scalar::snake(x, frequency, scale));
+    })
 }
 
 fn per_channel<T: Element>(parameter: &'static str, channels: usize, value: f64) -> Result<Var<T>> {

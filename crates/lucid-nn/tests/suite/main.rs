@@ -4,6 +4,7 @@ mod averages;
 mod clipping;
 mod data;
 mod derive;
+mod fused;
 mod golden_layers;
 mod golden_modules;
 mod half_precision;

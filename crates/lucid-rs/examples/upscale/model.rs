@@ -51,7 +51,7 @@ impl Forward for UpConv7 {
     fn forward(&self, x: &Var<f32>) -> Result<Var<f32>> {
         let mut x = x.clone();
         for conv in [&self.conv1, &self.conv2, &self.conv3, &self.conv4, &self.conv5, &self.conv6] {
-            x = self.act.forward(&conv.forward(&x)?)?;
+            x = conv.fused().after(&self.act).forward(&x)?;
         }
         self.conv7.forward(&x)
     }

@@ -13,8 +13,6 @@ const STRIDES: [usize; 3] = [8, 8, 4];
 const BLOCKS: [(usize, [usize; 2]); 3] = [(3, [1, 2]), (5, [2, 6]), (7, [3, 12])];
 
 /// `x = x + conv(act(x))` for every convolution.
-///
-/// The first `act(x)` is an argument: the blocks that run beside each other share it.
 #[derive(Module)]
 struct ResidualBlock {
     convs: Vec<Conv1d>,
@@ -31,13 +29,15 @@ impl ResidualBlock {
         Ok(ResidualBlock { convs, act: LeakyRelu { slope: 0.1 } })
     }
 
-    fn forward(&self, x: &Var<f32>, activated: &Var<f32>) -> Result<Var<f32>> {
-        let (mut x, mut activated) = (x.clone(), activated.clone());
+    /// `sum`, if there is one, plus what the block makes of `x`.
+    fn add_to(&self, sum: Option<&Var<f32>>, x: &Var<f32>) -> Result<Var<f32>> {
+        let mut x = x.clone();
         for (index, conv) in self.convs.iter().enumerate() {
-            if index > 0 {
-                activated = self.act.forward(&x)?;
+            let mut fused = conv.fused().before(&self.act).skip(&x);
+            if let (Some(sum), true) = (sum, index + 1 == self.convs.len()) {
+                fused = fused.skip(sum);
             }
-            x = (conv.forward(&activated)? + &x)?;
+            x = fused.forward(&x)?;
         }
         Ok(x)
     }
@@ -89,14 +89,13 @@ impl Forward for Vocoder {
     fn forward(&self, z: &Var<f32>) -> Result<Var<f32>> {
         let mut x = self.conv_pre.forward(z)?;
         for (up, blocks) in self.ups.iter().zip(self.resblocks.chunks_exact(BLOCKS.len())) {
-            x = up.forward(&self.act.forward(&x)?)?;
-            let activated = self.act.forward(&x)?;
-            let mut sum = blocks[0].forward(&x, &activated)?;
-            for block in &blocks[1..] {
-                sum = (sum + &block.forward(&x, &activated)?)?;
+            x = up.fused().before(&self.act).forward(&x)?;
+            let mut sum = None;
+            for block in blocks {
+                sum = Some(block.add_to(sum.as_ref(), &x)?);
             }
-            x = sum / BLOCKS.len() as f32;
+            x = sum.map_or(x, |sum| sum / BLOCKS.len() as f32);
         }
-        Tanh.forward(&self.conv_post.forward(&self.last_act.forward(&x)?)?)
+        self.conv_post.fused().before(&self.last_act).after(&Tanh).forward(&x)
     }
 }
