@@ -34,6 +34,8 @@ pub(crate) struct Scratch<T> {
     /// Place and source channels that are packed.
     holds: Option<(Place, Range<usize>)>,
     panels: Vec<T>,
+    /// Panels of a block of source channels.
+    of_block: Vec<T>,
     sums: Vec<T>,
     /// What the sums of a tile begin with.
     starts: Vec<T>,
@@ -52,6 +54,7 @@ impl<T: Element> Default for Scratch<T> {
             strips: Vec::new(),
             holds: None,
             panels: Vec::new(),
+            of_block: Vec::new(),
             sums: Vec::new(),
             starts: Vec::new(),
             columns: Columns::new(),
@@ -112,7 +115,7 @@ fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &
     let (mut rest, mut are_finite) = (panels.as_mut_slice(), true);
     for group in 0..form.groups {
         let (own, others) = rest.split_at_mut(schedule.panels_len(form.result_channels));
-        are_finite &= pack(schedule, group, 0..form.result_channels, weight, own);
+        are_finite &= pack(schedule, group, (0..form.result_channels, 0..form.source_channels), weight, own);
         rest = others;
     }
     (panels, are_finite)
@@ -196,6 +199,8 @@ pub(super) struct PanelView<'a, T> {
     pub(super) values: &'a [T],
     pub(super) first: usize,
     pub(super) channels: usize,
+    /// Source channels.
+    sources: Range<usize>,
 }
 
 impl<T: Element, const N: usize> Run<'_, '_, T, N> {
@@ -205,13 +210,34 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
         if let Some(packed) = self.panels {
             let of_group = self.schedule.panels_len(form.result_channels);
             let values = &packed[group * of_group..][..of_group];
-            return PanelView { values, first: 0, channels: form.result_channels };
+            return PanelView {
+                values,
+                first: 0,
+                channels: form.result_channels,
+                sources: 0..form.source_channels,
+            };
         }
-        own.resize(self.schedule.panels_len(channels.len()), T::zero());
-        if !pack(self.schedule, group, channels.clone(), self.operands.weight, own) {
+        let all = match self.schedule.packing {
+            Packing::ByBlock => 0..0,
+            Packing::Before | Packing::ByTask => 0..form.source_channels,
+        };
+        self.panels_of(group, (channels, all), own)
+    }
+
+    /// The panels of some channels for some source channels, packed now.
+    fn panels_of<'p>(
+        &self,
+        group: usize,
+        (channels, sources): (&Range<usize>, Range<usize>),
+        own: &'p mut Vec<T>,
+    ) -> PanelView<'p, T> {
+        let of_source = self.schedule.panels_len(channels.len()) / self.schedule.form.source_channels;
+        own.resize(of_source * sources.len(), T::zero());
+        let both = (channels.clone(), sources.clone());
+        if !pack(self.schedule, group, both, self.operands.weight, own) {
             self.finite.store(false, Ordering::Relaxed);
         }
-        PanelView { values: own, first: channels.start, channels: channels.len() }
+        PanelView { values: own, first: channels.start, channels: channels.len(), sources }
     }
 
     /// All channels of a task at one place, a chunk at a time; perhaps another place is next.
@@ -264,6 +290,14 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                         }
                     }
                 };
+                let mut own = std::mem::take(&mut scratch.of_block);
+                let of_block;
+                let panels = if self.panels.is_none() && schedule.packing == Packing::ByBlock {
+                    of_block = self.panels_of(place.group, (&chunk, block.sources.clone()), &mut own);
+                    &of_block
+                } else {
+                    panels
+                };
                 let Scratch { columns, sums, .. } = scratch;
                 match schedule.tiling {
                     Tiling::Positions { .. } => {
@@ -271,6 +305,7 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                     }
                     Tiling::Rows => columns.add(schedule, &block, self.operands.bias, panels, sums),
                 }
+                scratch.of_block = own;
             }
             let Scratch { sums, first_rows, phases, placement, .. } = scratch;
             find_first_rows(schedule, chunk.len(), first_rows);
@@ -422,9 +457,10 @@ fn add_sources<T: Element, const N: usize>(
         let term_len = offsets.len() * m;
         let skipped = (chunk.start - panels.first) * num_phases / m;
         for panel in 0..class.num_panels(chunk.len()) {
+            let panel_len = panels.sources.len() * term_len;
+            let weights = &panels.values[first_panel + (skipped + panel) * panel_len..][..panel_len];
             let weights =
-                &panels.values[first_panel + (skipped + panel) * class.panel_len..][..class.panel_len];
-            let weights = &weights[sources.start * term_len..sources.end * term_len];
+                &weights[(sources.start - panels.sources.start) * term_len..][..sources.len() * term_len];
             let row = first_row + panel * m;
             if first_row == 0 {
                 let channel = |row: usize| (chunk.start + row.div_ceil(num_phases)).min(chunk.end);
@@ -449,6 +485,6 @@ fn add_sources<T: Element, const N: usize>(
             }
         }
         first_row += class.num_panels(chunk.len()) * m;
-        first_panel += class.len(panels.channels);
+        first_panel += class.len_of(panels.channels, panels.sources.len());
     }
 }

@@ -33,7 +33,7 @@ const WAITING_LEN: usize = 48 * 1024;
 /// Elements of weights up to which all of them are packed at once, and that a task packs otherwise.
 const PANELS_LEN: usize = 256 * 1024;
 /// Elements of weights that a task packs at most, even if it has few rows then.
-const MAX_PANELS_LEN: usize = 768 * 1024;
+pub(super) const MAX_PANELS_LEN: usize = 768 * 1024;
 /// Tasks to make, so that several threads share a pass evenly.
 const TASKS: usize = 8;
 /// Rows that a task has at least: each task packs its source.
@@ -46,6 +46,9 @@ pub(crate) enum Packing {
     Before,
     /// By each task, those of its channels.
     ByTask,
+    /// At each place, those of a block of source channels: where a single channel of the result has too many for a task, as
+    /// one of hundreds of phases does.
+    ByBlock,
 }
 
 /// How a form is run.
@@ -121,15 +124,22 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let aligned = |channels: usize| channels.max(1).next_multiple_of(align).min(form.result_channels);
         let phases = form.num_phases();
         let packed_len: usize = panels.iter().map(|panels| panels.len(form.result_channels)).sum();
+        let of_least = packed_len * aligned(1) / form.result_channels.max(1);
         let packing = if prepared || packed_len.saturating_mul(g.groups) <= PANELS_LEN {
             Packing::Before
-        } else {
+        } else if of_least <= MAX_PANELS_LEN || tiling == Tiling::Rows {
             Packing::ByTask
+        } else {
+            Packing::ByBlock
+        };
+        let reduction = match packing {
+            Packing::ByBlock => reduction.min((channels * PANELS_LEN / of_least).max(1)),
+            Packing::Before | Packing::ByTask => reduction,
         };
         let places = g.batch().max(1).div_ceil(items).saturating_mul(len.div_ceil(rows));
         // Each task packs what it reads, so channels are shared out only where there are too few places.
         let (of_task, run) = match packing {
-            Packing::ByTask => {
+            Packing::ByTask | Packing::ByBlock => {
                 let fitting = form.result_channels * PANELS_LEN / packed_len.max(1);
                 (fitting.min(form.result_channels.div_ceil(TASKS.div_ceil(g.groups))), places)
             }
@@ -148,6 +158,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         };
         let fitting = match packing {
             Packing::ByTask => (form.result_channels * MAX_PANELS_LEN / packed_len.max(1)).max(1),
+            Packing::ByBlock => 1,
             Packing::Before => form.result_channels,
         };
         let of_task = of_task.max(least).min(fitting).min(form.result_channels);
@@ -197,6 +208,9 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let panels = match self.packing {
             Packing::Before => 0,
             Packing::ByTask => self.panels_len(self.portions.channels),
+            Packing::ByBlock => {
+                self.panels_len(self.portions.channels) / self.form.source_channels * self.reduction
+            }
         };
         source + self.num_rows(self.chunk) * self.row_stride + panels
     }
@@ -210,7 +224,7 @@ fn whole_strips<const N: usize>(rows: usize, width: usize, form: &Form<N>) -> us
     (rows - rows % turns).max(turns)
 }
 
-fn gcd(a: usize, b: usize) -> usize {
+pub(super) fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 

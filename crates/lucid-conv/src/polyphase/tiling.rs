@@ -3,6 +3,7 @@
 use lucid_kernels::{Element, Isa, MAX_ROWS, TileKernel, tile_kernel};
 
 use super::form::Form;
+use super::schedule::{MAX_PANELS_LEN, gcd};
 use crate::geometry::Geometry;
 
 /// What the vectors of a tile run over: a weight is packed for it.
@@ -34,8 +35,13 @@ impl Tiling {
         let lanes = kernel::<f32>(isa, 1).lanes();
         let phases = form.classes.iter().map(|class| class.phases.len()).max().unwrap_or(0);
         let rows = form.result_channels * phases;
+        // Panels end where a channel does.
+        let of_panel = rows_of_panel::<f32>(isa);
+        let panel_channels = of_panel / gcd(of_panel, phases.max(1));
+        let fits = panel_channels * form.source_channels * form.num_products() <= MAX_PANELS_LEN;
         // A vector of positions takes as long as half as many rows of one position each.
-        if form.unit == 1 && columns.saturating_mul(g.batch()) <= lanes / 2 && rows >= 2 * lanes {
+        let are_few = columns.saturating_mul(g.batch()) <= lanes / 2;
+        if form.unit == 1 && are_few && rows >= 2 * lanes && fits {
             return Tiling::Rows;
         }
         Tiling::Positions { columns: columns.min(MANY * lanes).next_multiple_of(lanes) }
@@ -57,11 +63,16 @@ impl Tiling {
             Tiling::Rows => {
                 let columns = form.num_columns(form.axes[0].len).saturating_mul(g.batch()).max(1);
                 let kernel = kernel::<T>(isa, columns.div_ceil(columns.div_ceil(MAX_COLUMNS)));
-                let vectors = self::kernel::<T>(isa, MAX_COLUMNS).max_vectors();
-                Tile { kernel, rows: vectors * kernel.lanes() }
+                Tile { kernel, rows: rows_of_panel::<T>(isa) }
             }
         }
     }
+}
+
+/// Rows of a panel whose vectors run over rows.
+fn rows_of_panel<T: Element>(isa: Isa) -> usize {
+    let kernel = kernel::<T>(isa, MAX_COLUMNS);
+    kernel.max_vectors() * kernel.lanes()
 }
 
 fn kernel<T: Element>(isa: Isa, rows: usize) -> TileKernel<T> {

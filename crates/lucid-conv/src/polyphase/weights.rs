@@ -49,27 +49,39 @@ impl<T: Element, const N: usize> Panels<T, N> {
     pub(crate) fn len(&self, channels: usize) -> usize {
         self.num_panels(channels) * self.panel_len
     }
+
+    /// The same for some of the source channels only.
+    pub(crate) fn len_of(&self, channels: usize, sources: usize) -> usize {
+        self.num_panels(channels) * self.panel_len_of(sources)
+    }
+
+    fn panel_len_of(&self, sources: usize) -> usize {
+        self.terms().len() * self.rows * sources
+    }
 }
 
-/// Packs the weights of some channels of a group as panels of `[source channel][term][row]`, by class and sum, with a row
-/// per channel and phase. Rows beyond the last repeat it, and their sums are dropped. Returns whether all of the weights are
+/// Packs the weights of some channels of a group, for some source channels, as panels of `[source channel][term][row]`, by
+/// class and sum, with a row per channel and phase. Rows beyond the last repeat it, and their sums are dropped. Returns whether all of the weights are
 /// finite.
 pub(crate) fn pack<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     group: usize,
-    channels: Range<usize>,
+    (channels, sources): (Range<usize>, Range<usize>),
     weight: &[T],
     values: &mut [T],
 ) -> bool {
     let Schedule { form, isa, .. } = schedule;
     let weight = &weight[group * form.weight_strides.group..][..form.weight_strides.group];
+    // The first of the sources begins it.
+    let weight = &weight[sources.start * form.weight_strides.source..];
     let (mut rest, mut are_finite) = (values, true);
     for sums in schedule.classes() {
-        let len = sums.iter().map(|panels| panels.len(channels.len())).sum();
+        let of_sources = |panels: &Panels<T, N>| panels.len_of(channels.len(), sources.len());
+        let len = sums.iter().map(of_sources).sum();
         let (own, others) = rest.split_at_mut(len);
         rest = others;
         if len > 0 {
-            are_finite &= Packer::new(form, *isa, sums, &channels).pack(weight, own);
+            are_finite &= Packer::new(form, *isa, sums, (&channels, sources.len())).pack(weight, own);
         }
     }
     are_finite
@@ -123,7 +135,12 @@ struct Places {
 const RUN: usize = 8;
 
 impl<T: Element> Packer<T> {
-    fn new<const N: usize>(form: &Form<N>, isa: Isa, sums: &[Panels<T, N>], channels: &Range<usize>) -> Self {
+    fn new<const N: usize>(
+        form: &Form<N>,
+        isa: Isa,
+        sums: &[Panels<T, N>],
+        (channels, num_sources): (&Range<usize>, usize),
+    ) -> Self {
         let (class, num_rows) = (&*sums[0].class, sums[0].rows);
         let strides = form.weight_strides;
         let (num_phases, num_taps) = (class.phases.len(), class.phases[0].taps.len());
@@ -132,7 +149,7 @@ impl<T: Element> Packer<T> {
         Packer {
             isa,
             strides,
-            num_sources: form.source_channels,
+            num_sources,
             channels: channels.clone(),
             num_rows,
             num_phases,
@@ -141,7 +158,7 @@ impl<T: Element> Packer<T> {
             taps: class.phases.iter().flat_map(|phase| &phase.taps).copied().collect(),
             is_whole,
             transform,
-            panel_lens: sums.iter().map(|panels| panels.panel_len).collect(),
+            panel_lens: sums.iter().map(|panels| panels.panel_len_of(num_sources)).collect(),
         }
     }
 
@@ -319,7 +336,8 @@ mod tests {
         for channels in [0..most, most / 3..most, most / 3..most / 3 + 1] {
             let mut values = vec![f64::NAN; schedule.panels_len(channels.len())];
             let own = g.groups - 1;
-            assert!(pack(&schedule, own, channels.clone(), &weight, &mut values));
+            let all = (channels.clone(), 0..form.source_channels);
+            assert!(pack(&schedule, own, all.clone(), &weight, &mut values));
             let mut rest = &values[..];
             for panels in &schedule.panels {
                 let (m, phases, terms) = (panels.rows, panels.class.phases.len(), panels.terms().len());
@@ -345,7 +363,7 @@ mod tests {
                 for channel in [channels.start, channels.end - 1] {
                     let at = (g.groups - 1) * group + s * source + channel * result;
                     let held = std::mem::replace(&mut weight[at], f64::INFINITY);
-                    assert!(!pack(&schedule, own, channels.clone(), &weight, &mut values), "{s} {channel}");
+                    assert!(!pack(&schedule, own, all.clone(), &weight, &mut values), "{s} {channel}");
                     weight[at] = held;
                 }
             }

@@ -38,6 +38,43 @@ fn a_prepared_weight_serves_short_and_long_signals() {
     }
 }
 
+/// One position or two have vectors of rows, and so has a weight for them; others have vectors of positions.
+#[test]
+fn a_prepared_weight_serves_steps_and_whole_signals() {
+    let options = Options::conv_transpose().stride(2);
+    let lens = [1, 2, 7, 40];
+    for prepared_for in lens {
+        let prepared: PreparedWeight<f32, 1> = plan(&options, prepared_for).prepare(weight().view()).unwrap();
+        assert!(prepared.suits(&plan(&options, prepared_for)));
+        for len in lens {
+            let (plan, x) = (plan(&options, len), signal(len));
+            let y = plan.convolve_prepared(x.view(), &prepared, None).unwrap();
+            assert_eq!(y, plan.convolve(x.view(), weight().view(), None).unwrap(), "{prepared_for} {len}");
+        }
+    }
+    let step: PreparedWeight<f32, 1> = plan(&options, 1).prepare(weight().view()).unwrap();
+    assert!(!step.suits(&plan(&options, 400)), "packed in another order");
+}
+
+/// The weights of one channel are more than a task packs: they are packed for some source channels at a time.
+#[test]
+fn a_channel_of_many_phases_is_packed_in_blocks() {
+    let (channels, taps, len) = (800, 1024, 5);
+    let options = Options::<1>::conv_transpose().stride(256);
+    let number = |i: usize| ((i * 31 + i / 7) % 17) as f32 - 8.0;
+    let x = Array3::from_shape_fn((1, channels, len), |(_, i, l)| number(i * 5 + l));
+    let w = Array3::from_shape_fn((channels, 1, taps), |(i, _, k)| number(i * 3 + k));
+    let plan = Plan::new(options.resolve(Shapes { x: x.shape(), w: w.shape() }).unwrap());
+    let plan = plan.with_algorithm(Pass::BackwardData, Algorithm::Polyphase).unwrap();
+    assert!(plan.workspace_bytes::<f32>(Pass::BackwardData) < channels * taps * size_of::<f32>());
+    let y = plan.convolve(x.view(), w.view(), None).unwrap();
+    let direct = plan.with_algorithm(Pass::BackwardData, Algorithm::Direct).unwrap();
+    // Integers, so both are exact.
+    assert_eq!(y, direct.convolve(x.view(), w.view(), None).unwrap());
+    let prepared = plan.prepare(w.view()).unwrap();
+    assert_eq!(y, plan.convolve_prepared(x.view(), &prepared, None).unwrap());
+}
+
 #[test]
 fn a_weight_suits_plans_of_its_options_and_algorithm() {
     let options = Options::conv_transpose().stride(2).padding(1);
