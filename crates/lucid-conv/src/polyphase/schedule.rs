@@ -16,8 +16,9 @@ use super::tiling::Tiling;
 use super::weights::Panels;
 use crate::geometry::Geometry;
 
-/// Elements of the source that are packed at a time: a third of a second-level cache of 512 KiB, for `f32`.
-const SOURCE_LEN: usize = 40 * 1024;
+/// Vectors of the source that are packed at a time: a third of a second-level cache, of 1 MiB where vectors have 64 bytes and of
+/// 512 KiB where they have 32.
+const SOURCE_VECTORS: usize = 5 * 1024;
 /// Columns that a panel of weights is used for, at least, even if that takes blocks of source channels.
 const MIN_COLUMNS: usize = 128;
 /// Columns of a place, at least, for each column that its taps reach beyond them: the next place packs those once more.
@@ -100,10 +101,11 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             .fold(1, |align, panels| lcm(align, panels.rows / gcd(panels.rows, panels.class.phases.len())));
         // As many strips as fit with all channels, or at least some with as many channels as fit.
         let (channels, per_channel) = (form.source_channels, layout.per_channel().max(1));
+        let source_len = SOURCE_VECTORS * main.map_or(1, |panels| panels.kernel.lanes());
         let least_rows = form.num_sums() * align.min(form.result_channels);
         let most = (MAX_POSITIONS.min(WAITING_LEN / least_rows) / width).max(1);
         let least = MIN_COLUMNS.max(MIN_PER_REACH * layout.reach).div_ceil(width);
-        let strips = (SOURCE_LEN / (channels * per_channel)).max(least).min(most);
+        let strips = (source_len / (channels * per_channel)).max(least).min(most);
         let len = form.axes[0].len;
         let inner: usize = form.extents(1)[1..].iter().product();
         let rows = (strips * width * form.unit / inner).clamp(1, len);
@@ -115,7 +117,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let items = if rows == len { (strips / per_item).clamp(1, g.batch().max(1)) } else { 1 };
         let strips = per_item * items;
         let max_terms = panels.iter().map(|panels| panels.terms().len()).max().unwrap_or(1);
-        let reduction = (SOURCE_LEN / (strips * per_channel)).max(MIN_TERMS.div_ceil(max_terms.max(1)));
+        let reduction = (source_len / (strips * per_channel)).max(MIN_TERMS.div_ceil(max_terms.max(1)));
         let reduction = match tiling {
             Tiling::Positions { .. } => channels.div_ceil(channels.div_ceil(reduction.min(channels))),
             Tiling::Rows => channels,
