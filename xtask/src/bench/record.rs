@@ -1,4 +1,4 @@
-//! What a comparison measured, as a file that is kept: `docs/benchmarks/<date>-<cpu>.json`.
+//! What a comparison measured, as a file that is kept: `docs/benchmarks/<date>-<cpu>-<isa>.json`.
 //!
 //! Only what was measured is in it; ratios and means are made of it as it is rendered, so that a better summary needs
 //! no new measurement.
@@ -117,9 +117,9 @@ impl Record {
         }
     }
 
-    /// Where it belongs in the repository.
+    /// Where it belongs in the repository. Processors of one name may have other vectors.
     pub(super) fn usual_path(&self) -> PathBuf {
-        folder().join(format!("{}-{}.json", self.date, slug(&self.cpu)))
+        folder().join(format!("{}-{}-{}.json", self.date, slug(&self.cpu), self.isa))
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<()> {
@@ -261,6 +261,6 @@ pub(super) mod tests {
     #[test]
     fn a_file_is_named_by_date_and_processor() {
         assert_eq!(slug("AMD EPYC (7R13), 2.6 GHz"), "amd-epyc-7r13-2-6-ghz");
-        assert!(record().usual_path().ends_with("docs/benchmarks/2026-01-02-a-cpu.json"));
+        assert!(record().usual_path().ends_with("docs/benchmarks/2026-01-02-a-cpu-avx2.json"));
     }
 }
