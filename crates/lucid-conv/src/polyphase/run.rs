@@ -157,10 +157,8 @@ pub(crate) fn pass<T: Element, const N: usize>(
                 .map(|target| (target.place.clone(), Cut { target, channels: channels.clone() }));
             let mut packed = std::mem::take(&mut scratch.panels);
             let panels = run.panels(group, &channels, &mut packed);
-            let mut planes = planes.peekable();
-            while let Some((place, mut own)) = planes.next() {
-                let next = planes.peek().map(|(place, _)| place);
-                run.at_place(&channels, (&place, next), &panels, &mut own, scratch);
+            for (place, mut own) in planes {
+                run.at_place(&channels, &place, &panels, &mut own, scratch);
             }
             scratch.panels = packed;
         });
@@ -172,10 +170,9 @@ pub(crate) fn pass<T: Element, const N: usize>(
                 let channels = start..(start + portions.channels).min(form.result_channels);
                 let mut packed = std::mem::take(&mut scratch.panels);
                 let panels = run.panels(group, &channels, &mut packed);
-                let mut places = portions.places(form, group, g.batch()).peekable();
-                while let Some(place) = places.next() {
+                for place in portions.places(form, group, g.batch()) {
                     let mut planes = Whole { parts: Parts::new(form, &place), result };
-                    run.at_place(&channels, (&place, places.peek()), &panels, &mut planes, &mut scratch);
+                    run.at_place(&channels, &place, &panels, &mut planes, &mut scratch);
                 }
                 scratch.panels = packed;
             }
@@ -240,11 +237,11 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
         PanelView { values: own, first: channels.start, channels: channels.len(), sources }
     }
 
-    /// All channels of a task at one place, a chunk at a time; perhaps another place is next.
+    /// All channels of a task at one place, a chunk at a time.
     fn at_place(
         &self,
         channels: &Range<usize>,
-        (place, next): (&Place, Option<&Place>),
+        place: &Place,
         panels: &PanelView<'_, T>,
         planes: &mut impl Planes<T>,
         scratch: &mut Scratch<T>,
@@ -284,10 +281,7 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                 let is_last = block.sources.end == form.source_channels;
                 let begin = |channels: Range<usize>| {
                     if is_last {
-                        ahead::skips(self.fused, place, &parts, channels.clone());
-                        if let Some(next) = next {
-                            ahead::source(form, self.operands.source, next, channels);
-                        }
+                        ahead::skips(self.fused, place, &parts, channels);
                     }
                 };
                 let mut own = std::mem::take(&mut scratch.of_block);
