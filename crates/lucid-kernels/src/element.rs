@@ -39,6 +39,7 @@ pub(crate) mod sealed {
     use crate::filter::{Rows, Taps};
     use crate::tile::TileKernel;
     use crate::winograd::{Lines, Outputs};
+    use crate::winograd_filters::Values;
 
     /// The tile kernels, per element type.
     pub trait Tiles: Sized {
@@ -84,7 +85,7 @@ pub(crate) mod sealed {
         ) -> usize;
     }
 
-    /// [`crate::winograd_lines`] and [`crate::winograd_outputs`], per element type. Both fall back to the baseline.
+    /// [`crate::winograd_lines`], [`crate::winograd_outputs`] and [`crate::winograd_filters`], per element type. All fall back to the baseline.
     pub trait Winograd: Sized {
         /// # Safety
         /// The job must be as its type says.
@@ -93,6 +94,10 @@ pub(crate) mod sealed {
         /// # Safety
         /// The job must be as its type says.
         unsafe fn outputs(isa: Isa, job: &Outputs<'_, Self>) -> bool;
+
+        /// # Safety
+        /// The job must be as its type says.
+        unsafe fn filters(isa: Isa, job: &Values<'_, Self>);
     }
 
     /// [`crate::copy_rows`], per element type. Falls back to the baseline.

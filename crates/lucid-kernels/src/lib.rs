@@ -23,6 +23,7 @@ mod table;
 mod tile;
 mod vector;
 mod winograd;
+mod winograd_filters;
 
 pub use bandwidth::copy_bandwidth;
 pub use copy::{CopyShape, copy_rows};
@@ -37,3 +38,4 @@ pub use sum::sum;
 pub use table::{MAX_ROWS, tile_kernel};
 pub use tile::{SignalLayout, Start, Sums, Terms, TileKernel};
 pub use winograd::{WINOGRAD_OUTPUTS, WINOGRAD_POINTS, winograd_lines, winograd_outputs, winograd_weights};
+pub use winograd_filters::{FilterLayout, winograd_filters};

@@ -25,8 +25,15 @@ pub struct Terms<'a, T> {
     rows: usize,
     /// The largest position that every read of one element stays within the signal for, and one more.
     end: usize,
-    /// Whether the signal, not the weights, is asked for ahead.
-    is_signal_far: bool,
+    far: Far<'a, T>,
+}
+
+/// What is asked for ahead, a little with every term.
+#[derive(Clone, Copy, Debug)]
+enum Far<'a, T> {
+    Weights,
+    Signal,
+    Other(&'a [T]),
 }
 
 /// Where the rows of a signal lie.
@@ -67,7 +74,7 @@ impl<'a, T> Terms<'a, T> {
             num_channels,
             rows,
             end,
-            is_signal_far: false,
+            far: Far::Weights,
         })
     }
 
@@ -75,7 +82,14 @@ impl<'a, T> Terms<'a, T> {
     /// round. It makes a difference to the time only.
     #[must_use]
     pub fn with_signal_far(self) -> Self {
-        Terms { is_signal_far: true, ..self }
+        Terms { far: Far::Signal, ..self }
+    }
+
+    /// The same where both are in a cache: then something else is asked for that is needed soon. It makes a difference to the time
+    /// only.
+    #[must_use]
+    pub fn with_next(self, next: &'a [T]) -> Self {
+        Terms { far: Far::Other(next), ..self }
     }
 }
 
@@ -131,6 +145,13 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
         }
     }
     let mut weights = terms.weights.as_ptr();
+    // An address that is asked for need not be one of an element.
+    let (mut ahead, step) = match terms.far {
+        Far::Weights => (weights.wrapping_add(PREFETCH), M),
+        Far::Signal => (terms.signal.as_ptr().wrapping_add(position + PREFETCH), terms.channel_stride),
+        Far::Other(next) => (next.as_ptr(), next.len().div_ceil(terms.num_channels * terms.offsets.len())),
+    };
+    let is_signal_far = matches!(terms.far, Far::Signal);
     for channel in 0..terms.num_channels {
         for &offset in terms.offsets {
             let at = channel * terms.channel_stride + offset + position;
@@ -140,17 +161,16 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
                 //   =>  at + V LANES <= len, so vector v < V lies within the signal.
                 // SAFETY: hence the pointer stays within the slice.
                 let from = unsafe { terms.signal.as_ptr().add(at + v * X::LANES) };
-                if terms.is_signal_far {
+                if is_signal_far && v > 0 {
                     // SAFETY: the caller promises the instruction set.
-                    unsafe { X::prefetch(from.wrapping_add(PREFETCH)) };
+                    unsafe { X::prefetch(ahead.wrapping_add(v * X::LANES)) };
                 }
                 // SAFETY: hence LANES elements can be read there; the caller promises the instruction set.
                 *x = unsafe { X::load(from) };
             }
-            if !terms.is_signal_far {
-                // SAFETY: the caller promises the instruction set.
-                unsafe { X::prefetch(weights.wrapping_add(PREFETCH)) };
-            }
+            // SAFETY: the caller promises the instruction set.
+            unsafe { X::prefetch(ahead) };
+            ahead = ahead.wrapping_add(step);
             for (m, acc) in acc.iter_mut().enumerate() {
                 // The weights have num_channels * taps * M elements and this is term number
                 // channel * taps + tap, whose M elements follow `weights`.

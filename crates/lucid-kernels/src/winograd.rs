@@ -20,6 +20,7 @@ use num_traits::{Float, NumCast, Zero};
 use crate::element::{Element, sealed::Winograd};
 use crate::isa::Isa;
 use crate::vector::{Lanes, Vector};
+use crate::winograd_filters::{Values, f32_filters, f64_filters};
 
 /// Outputs that share products.
 pub const WINOGRAD_OUTPUTS: usize = 4;
@@ -335,16 +336,21 @@ macro_rules! transform {
 }
 
 macro_rules! impl_winograd {
-    ($scalar:ty, $lanes:literal, $avx2:ident, $avx512:ident) => {
+    ($scalar:ty, $lanes:literal, $avx2:ident, $avx512:ident, $filters:ident) => {
         impl Winograd for $scalar {
             transform!(lines: Lines<$scalar> => () = every_line($scalar, $lanes, $avx2, $avx512));
             transform!(outputs: Outputs<'_, $scalar> => bool = every_output($scalar, $lanes, $avx2, $avx512));
+
+            unsafe fn filters(isa: Isa, job: &Values<'_, $scalar>) {
+                // SAFETY: the caller promises the same.
+                unsafe { $filters(isa, job) }
+            }
         }
     };
 }
 
-impl_winograd!(f32, 4, Avx2F32, Avx512F32);
-impl_winograd!(f64, 2, Avx2F64, Avx512F64);
+impl_winograd!(f32, 4, Avx2F32, Avx512F32, f32_filters);
+impl_winograd!(f64, 2, Avx2F64, Avx512F64, f64_filters);
 
 #[cfg(test)]
 mod tests {

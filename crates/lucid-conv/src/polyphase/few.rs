@@ -1,32 +1,61 @@
 //! Few positions: tiles whose vectors run over rows of the weight.
 //!
 //! The sum is the same with its two factors exchanged, `sums[q, m] += source[c, q + shift(t)] * weight[c, t, m]`, so it is
-//! the same kernel: a panel of weights is its signal, of one long line, and the few columns of the source are its weights.
+//! the same kernel: a panel of weights is its signal, of one long line, and a few columns of the source are its weights.
 //! A step of a stream, of a position or two, reads each weight once then, as part of a vector, and is as fast as they
-//! arrive.
+//! arrive; and no vector is half empty, whatever the number of columns.
+//!
+//! With minimal filtering a panel has the taps, and their values at the points are made on the way, some source channels at
+//! a time: there are twice as many of them, which would take longer to arrive than to make.
 
-use lucid_kernels::{Element, SignalLayout, Start, Terms};
+use std::ops::Range;
 
+use lucid_kernels::{Element, Isa, SignalLayout, Start, Sums, TileKernel, WINOGRAD_POINTS};
+
+use super::gradient::{Lines, Rows, transpose};
 use super::run::{Block, PanelView};
 use super::schedule::Schedule;
 use super::strips::Strip;
+use super::tiling::{MAX_COLUMNS, row_kernel};
+use super::transform::Transform;
+use super::weights::Panels;
 
-/// Source columns in the order in which a tile reads them, and the sums of a tile.
+/// Weights that are made on the way at a time: they stay in a second-level cache.
+const WEIGHTS_LEN: usize = 40 * 1024;
+/// What is copied at a time, of a tile's columns: as many or more.
+const COPIED: usize = 8;
+const _: () = assert!(MAX_COLUMNS <= COPIED);
+
+/// Source columns in the order in which a tile reads them, and the sums of a panel.
 #[derive(Debug)]
-pub(crate) struct Columns<T> {
-    /// By class: `[tile][source channel][term][column]`.
+pub(crate) struct Columns<T: 'static> {
+    /// By class and sum: `[tile][source channel][term][column]`.
     values: Vec<T>,
-    /// Of a tile: `[column][row]`.
-    tile: Vec<T>,
-    /// What the sums of a panel begin with.
-    starts: Vec<T>,
-    /// Where each column is in a row of sums.
-    places: Vec<usize>,
+    /// Of a panel: `[sum][column][row]`.
+    sums: Vec<T>,
+    /// By sum: weights that were made on the way.
+    weights: Vec<T>,
+    /// Lines that are transposed.
+    lines: Vec<T>,
+    tiles: Vec<Tile<T>>,
+}
+
+/// Some of the columns, and the kernel that has them as its rows.
+#[derive(Debug)]
+struct Tile<T: 'static> {
+    columns: Range<usize>,
+    kernel: TileKernel<T>,
 }
 
 impl<T: Element> Columns<T> {
     pub(crate) fn new() -> Self {
-        Columns { values: Vec::new(), tile: Vec::new(), starts: Vec::new(), places: Vec::new() }
+        Columns {
+            values: Vec::new(),
+            sums: Vec::new(),
+            weights: Vec::new(),
+            lines: Vec::new(),
+            tiles: Vec::new(),
+        }
     }
 
     /// Takes the columns of all source channels out of packed strips.
@@ -38,79 +67,223 @@ impl<T: Element> Columns<T> {
     ) {
         let Schedule { layout, panels, offsets, form, .. } = schedule;
         let channels = form.source_channels;
-        self.places.clear();
-        for (number, strip) in strips.iter().enumerate() {
-            self.places.extend((0..strip.len).map(|column| number * layout.width + column));
-        }
-        self.values.clear();
-        for (class, offsets) in panels.iter().zip(offsets) {
-            let columns = class.kernel.rows();
-            for tile in self.places.chunks(columns) {
+        let strip_len = layout.strip_len(channels);
+        let places = strips
+            .iter()
+            .enumerate()
+            .flat_map(|(number, strip)| (0..strip.len).map(move |column| number * strip_len + column));
+        let places: Vec<usize> = places.collect();
+        let num_terms: usize = offsets.iter().map(Vec::len).sum();
+        // Of about equal size.
+        let (columns, num_tiles) = (places.len(), places.len().div_ceil(MAX_COLUMNS));
+        let tile = |tile: usize| {
+            let columns = tile * columns / num_tiles..(tile + 1) * columns / num_tiles;
+            Tile { kernel: row_kernel(schedule.isa, columns.len()), columns }
+        };
+        self.tiles.clear();
+        self.tiles.extend((0..num_tiles).map(tile));
+        self.values.resize(places.len() * channels * num_terms + COPIED, T::zero());
+        let mut to = 0;
+        for (panels, offsets) in panels.iter().zip(offsets) {
+            let (part, stride) = (layout.part(panels.sum, channels), layout.channel_stride(panels.sum));
+            for tile in &self.tiles {
+                let places = &places[tile.columns.clone()];
+                let is_run = places.windows(2).all(|pair| pair[0] + 1 == pair[1]);
                 for channel in 0..channels {
-                    let at = layout.part(class.sum, channels) + channel * layout.channel_stride(class.sum);
                     for offset in offsets {
-                        self.values.extend((0..columns).map(|column| match tile.get(column) {
-                            Some(&place) => {
-                                let (strip, column) = (place / layout.width, place % layout.width);
-                                packed[strip * layout.strip_len(channels) + at + offset + column]
+                        let packed = &packed[part + channel * stride + offset..];
+                        let together = places.first().and_then(|&place| packed.get(place..place + COPIED));
+                        match together.filter(|_| is_run) {
+                            // What is too much is overwritten by the next ones.
+                            Some(from) => self.values[to..to + COPIED].copy_from_slice(from),
+                            None => {
+                                for (to, &place) in self.values[to..].iter_mut().zip(places) {
+                                    *to = packed[place];
+                                }
                             }
-                            None => T::zero(),
-                        }));
+                        }
+                        to += places.len();
                     }
                 }
             }
         }
     }
 
-    /// The sums of a chunk of channels, all source channels at once.
+    /// The sums of a chunk of channels, all source channels at once, for the columns of some strips.
     pub(crate) fn add<const N: usize>(
         &mut self,
         schedule: &Schedule<T, N>,
-        block: &Block<'_>,
+        (block, strips): (&Block<'_>, &[Strip]),
         bias: Option<&[T]>,
         panels: &PanelView<'_, T>,
         sums: &mut [T],
     ) {
         let Schedule { form, row_stride, .. } = schedule;
-        let Columns { values, tile, starts, places } = self;
-        let (mut first_row, mut first_panel, mut first_value) = (0, 0, 0);
-        for (class, offsets) in schedule.panels.iter().zip(&schedule.offsets) {
-            let (columns, rows, num_phases) = (class.kernel.rows(), class.rows, class.class.phases.len());
-            let num_terms = form.source_channels * offsets.len();
-            let layout = SignalLayout::new(&[0], rows, num_terms).expect("a panel fits in memory");
-            let values_len = places.len().div_ceil(columns) * num_terms * columns;
-            let of_class = &values[first_value..][..values_len];
+        let columns: usize = strips.iter().map(|strip| strip.len).sum();
+        // With minimal filtering it is added to the outputs.
+        let bias = bias.filter(|_| form.unit == 1);
+        let (mut first_row, mut first_panel, mut first_value, mut first_sum) = (0, 0, 0, 0);
+        for (number, class) in schedule.classes().enumerate() {
+            let Panels { rows, panel_len, .. } = class[0];
+            let num_phases = class[0].class.phases.len();
+            let num_panels = class[0].num_panels(block.chunk.len());
+            let all = Terms {
+                values: &self.values[first_value..],
+                offsets: &schedule.offsets[first_sum..][..class.len()],
+                channels: form.source_channels,
+                columns,
+                rows,
+                tiles: &self.tiles,
+            };
             let skipped = (block.chunk.start - panels.first) * num_phases / rows;
-            tile.resize((columns * rows).max(tile.len()), T::zero());
-            for panel in 0..class.num_panels(block.chunk.len()) {
-                let weights =
-                    &panels.values[first_panel + (skipped + panel) * class.panel_len..][..class.panel_len];
-                let row = first_row + panel * rows;
-                starts.clear();
-                starts.extend((0..rows).map(|r| block.bias(form, bias, (panel * rows + r) / num_phases)));
-                for (number, places) in places.chunks(columns).enumerate() {
-                    let of_tile = &of_class[number * num_terms * columns..][..num_terms * columns];
-                    let terms = Terms::new(of_tile, columns, weights, layout)
-                        .expect("a value per term and column, and a panel of as many terms")
-                        .with_signal_far();
-                    for column in tile.chunks_exact_mut(rows).take(columns) {
-                        column.copy_from_slice(starts);
-                    }
-                    // Phases that no tap reaches have none, and no signal to read.
-                    if num_terms > 0 {
-                        let to = lucid_kernels::Sums { values: tile, row_stride: rows };
-                        class.kernel.run(&terms, 0, rows / class.kernel.lanes(), Start::Sums, to);
-                    }
-                    for (column, &place) in tile.chunks_exact(rows).zip(places) {
-                        for (r, &sum) in column.iter().enumerate() {
-                            sums[(row + r) * row_stride + place] = sum;
+            let of_sum = columns * rows;
+            self.sums.resize((class.len() * of_sum).max(self.sums.len()), T::zero());
+            for panel in 0..num_panels {
+                let weights = &panels.values[first_panel + (skipped + panel) * panel_len..];
+                let own = &mut self.sums[..class.len() * of_sum];
+                match schedule.transforms.get(number) {
+                    None => {
+                        let bias = |row: usize| block.bias(form, bias, (panel * rows + row) / num_phases);
+                        for column in own.chunks_exact_mut(rows) {
+                            column.iter_mut().enumerate().for_each(|(row, sum)| *sum = bias(row));
                         }
+                        all.add((0, 0..all.channels), &weights[..panel_len], None, own);
+                    }
+                    Some(transform) => {
+                        let (of_source, made) = (panel_len / all.channels, &mut self.weights);
+                        all.add_minimal((transform, schedule.isa), (weights, of_source), made, own);
                     }
                 }
+                let rows_of = |sum: usize| first_row + (sum * num_panels + panel) * rows;
+                for (sum, from) in own.chunks_exact(of_sum).enumerate() {
+                    let to = &mut sums[rows_of(sum) * row_stride..];
+                    put(schedule, strips, (from, rows), to, &mut self.lines);
+                }
             }
-            first_row += class.num_panels(block.chunk.len()) * rows;
-            first_panel += class.len(panels.channels);
-            first_value += values_len;
+            first_row += class.len() * num_panels * rows;
+            first_panel += class[0].len(panels.channels);
+            first_value += all.values_len();
+            first_sum += class.len();
+        }
+    }
+}
+
+/// Puts the sums of a panel, `[column][row]`, to the columns of strips: rows that lie as far apart as the schedule says.
+fn put<T: Element, const N: usize>(
+    schedule: &Schedule<T, N>,
+    strips: &[Strip],
+    (mut from, rows): (&[T], usize),
+    to: &mut [T],
+    buffer: &mut Vec<T>,
+) {
+    for (number, strip) in strips.iter().enumerate() {
+        buffer.resize((strip.len * rows).max(buffer.len()), T::zero());
+        let columns = Rows { values: from, row_stride: rows, num_rows: strip.len, len: rows };
+        let to = &mut to[number * schedule.layout.width..];
+        transpose(schedule.isa, &columns, Lines { values: to, pitch: schedule.row_stride, buffer });
+        from = &from[strip.len * rows..];
+    }
+}
+
+/// What the sums of a class are made of, beside the weights.
+struct Terms<'a, T: 'static> {
+    /// By sum: `[tile][source channel][term][column]`.
+    values: &'a [T],
+    /// By sum: one per term.
+    offsets: &'a [Vec<usize>],
+    /// All source channels.
+    channels: usize,
+    columns: usize,
+    /// Rows of a panel.
+    rows: usize,
+    tiles: &'a [Tile<T>],
+}
+
+impl<T: Element> Terms<'_, T> {
+    fn values_len(&self) -> usize {
+        self.columns * self.channels * self.num_terms()
+    }
+
+    /// Of all sums.
+    fn num_terms(&self) -> usize {
+        self.offsets.iter().map(Vec::len).sum()
+    }
+
+    /// The sums of a panel with minimal filtering, of the taps of its rows; other weights may follow them.
+    fn add_minimal(
+        &self,
+        (transform, isa): (&Transform, Isa),
+        (taps, of_source): (&[T], usize),
+        made: &mut Vec<T>,
+        sums: &mut [T],
+    ) {
+        let of_source_made = self.num_terms() * self.rows;
+        let at_once = (WEIGHTS_LEN / of_source_made.max(1)).clamp(1, self.channels);
+        made.resize((at_once * of_source_made).max(made.len()), T::zero());
+        let num_runs = self.offsets.len() * self.tiles.len();
+        for start in (0..self.channels).step_by(at_once) {
+            let sources = start..(start + at_once).min(self.channels);
+            let mut first = [0; WINOGRAD_POINTS + 1];
+            for (sum, offsets) in self.offsets.iter().enumerate() {
+                first[sum + 1] = first[sum] + offsets.len() * self.rows * sources.len();
+            }
+            let (own, next) = taps[start * of_source..].split_at(sources.len() * of_source);
+            let next = &next[..next.len().min(at_once * of_source)];
+            transform.run(isa, self.rows, (own, sources.len()), (made, &first));
+            let of_sum = self.columns * self.rows;
+            for (sum, sums) in sums.chunks_exact_mut(of_sum).enumerate() {
+                let weights = &made[first[sum]..first[sum + 1]];
+                // What comes next arrives meanwhile, a part with each tile.
+                let part = next.len() / num_runs;
+                let next = &next[sum * self.tiles.len() * part..];
+                self.add((sum, sources.clone()), weights, Some((next, part)), sums);
+            }
+        }
+    }
+
+    /// Adds the products of some source channels to a sum of a panel, `[column][row]`; with minimal filtering the first ones
+    /// begin it. With each tile a part of what is needed next is asked for.
+    fn add(
+        &self,
+        (sum, sources): (usize, Range<usize>),
+        weights: &[T],
+        next: Option<(&[T], usize)>,
+        sums: &mut [T],
+    ) {
+        let (rows, of_source) = (self.rows, self.offsets[sum].len());
+        let num_terms = sources.len() * of_source;
+        let is_begun = next.is_none() || sources.start > 0;
+        if num_terms == 0 {
+            if !is_begun {
+                sums.fill(T::zero());
+            }
+            // No signal to read.
+            return;
+        }
+        let before: usize = self.offsets[..sum].iter().map(Vec::len).sum();
+        let values = &self.values[before * self.columns * self.channels..];
+        let layout = SignalLayout::new(&[0], rows, num_terms).expect("a panel fits in memory");
+        let zeros = [T::zero(); MAX_COLUMNS];
+        for (number, Tile { columns, kernel }) in self.tiles.iter().enumerate() {
+            let first = columns.start * self.channels * of_source + sources.start * of_source * columns.len();
+            let values = &values[first..][..num_terms * columns.len()];
+            let terms = lucid_kernels::Terms::new(values, columns.len(), weights, layout)
+                .expect("a value per term and column, and a panel of as many terms");
+            let terms = match next {
+                Some((next, part)) => terms.with_next(&next[number * part..][..part]),
+                None => terms.with_signal_far(),
+            };
+            let start = if is_begun { Start::Sums } else { Start::Rows(&zeros[..columns.len()]) };
+            let (lanes, most) = (kernel.lanes(), kernel.max_vectors());
+            let (mut row, mut rest) = (0, rows / lanes);
+            while rest > 0 {
+                // Two about equal parts rather than a large and a small one.
+                let vectors = if rest > most && rest < 2 * most { rest.div_ceil(2) } else { rest.min(most) };
+                let values = &mut sums[columns.start * rows + row..];
+                kernel.run(&terms, row, vectors, start, Sums { values, row_stride: rows });
+                row += vectors * lanes;
+                rest -= vectors;
+            }
         }
     }
 }

@@ -104,6 +104,6 @@ impl<const N: usize> Form<N> {
             && rows >= least
             && self.source_channels >= least
             && self.axes[N - 1].len >= MIN_ROW
-            && (positions >= MIN_POSITIONS || (may_be_prepared && weight <= CACHED_WEIGHT))
+            && (positions >= MIN_POSITIONS || may_be_prepared || weight <= CACHED_WEIGHT)
     }
 }

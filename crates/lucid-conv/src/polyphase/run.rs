@@ -28,7 +28,7 @@ const SHARED: f64 = 200_000.0;
 
 /// A thread's own workspace.
 #[derive(Debug)]
-pub(crate) struct Scratch<T> {
+pub(crate) struct Scratch<T: 'static> {
     packed: Packed<T>,
     strips: Vec<Strip>,
     /// Place and source channels that are packed.
@@ -292,12 +292,14 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                 } else {
                     panels
                 };
-                let Scratch { columns, sums, .. } = scratch;
+                let Scratch { columns, sums, strips, .. } = scratch;
                 match schedule.tiling {
                     Tiling::Positions { .. } => {
                         add_sources(schedule, &block, self.operands.bias, panels, scratch, begin);
                     }
-                    Tiling::Rows => columns.add(schedule, &block, self.operands.bias, panels, sums),
+                    Tiling::Rows => {
+                        columns.add(schedule, (&block, strips), self.operands.bias, panels, sums);
+                    }
                 }
                 scratch.of_block = own;
             }

@@ -13,7 +13,8 @@ use super::moves::CHUNK;
 use super::place::Portions;
 use super::strips::Layout;
 use super::tiling::Tiling;
-use super::weights::Panels;
+use super::transform::Transform;
+use super::weights::{Panels, is_whole};
 use crate::geometry::Geometry;
 
 /// Vectors of the source that are packed at a time: a third of a second-level cache, of 1 MiB where vectors have 64 bytes and of
@@ -61,6 +62,8 @@ pub(crate) struct Schedule<T: 'static, const N: usize> {
     pub(crate) tiling: Tiling,
     /// By class, then by sum.
     pub(crate) panels: Vec<Panels<T, N>>,
+    /// By class, with minimal filtering.
+    pub(crate) transforms: Vec<Transform>,
     /// Of each of them: where its terms read.
     pub(crate) offsets: Vec<Vec<usize>>,
     pub(crate) portions: Portions,
@@ -80,17 +83,20 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             .classes
             .iter()
             .flat_map(|class| {
-                let tile = tiling.tile(g, &form, isa, class.phases.len());
+                let tile = tiling.tile(&form, isa, class.phases.len());
                 let form = &form;
-                (0..class.sums.len()).map(move |sum| Panels::new(form, Arc::clone(class), sum, tile))
+                (0..class.sums.len())
+                    .map(move |sum| Panels::new(form, Arc::clone(class), sum, (tiling, tile)))
             })
             .collect();
+        let minimal = form.classes.iter().filter(|_| form.unit > 1);
+        let transforms = minimal.map(|class| Transform::new(class, is_whole(&form, class))).collect();
         let main = panels.iter().max_by_key(|panels| panels.class.phases.len() * panels.terms().len());
         let columns = match tiling {
             Tiling::Positions { .. } => {
                 main.map_or(1, |panels| panels.kernel.max_vectors() * panels.kernel.lanes())
             }
-            Tiling::Rows => CHUNK,
+            Tiling::Rows => form.num_columns(form.axes[0].len).next_multiple_of(CHUNK),
         };
         let layout = Layout::new(&form, columns);
         let width = layout.width;
@@ -179,6 +185,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             layout,
             tiling,
             panels,
+            transforms,
             offsets,
             portions,
             packing,

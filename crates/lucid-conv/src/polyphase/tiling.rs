@@ -11,12 +11,14 @@ use crate::geometry::Geometry;
 pub(crate) enum Tiling {
     /// Positions: so many columns of them or a little less, or at least [`MANY`] vectors.
     Positions { columns: usize },
-    /// Rows of the weight, as where there are fewer positions than a vector has lanes.
+    /// Rows of the weight, where there are too few positions to fill vectors.
     Rows,
 }
 
 /// Vectors from which on it makes little difference how many there are.
 const MANY: usize = 8;
+/// Columns of minimal filtering from which on vectors of them are full enough.
+const MANY_COLUMNS: usize = 64;
 /// Positions that a tile has at most if its vectors run over rows.
 pub(crate) const MAX_COLUMNS: usize = 6;
 
@@ -36,43 +38,49 @@ impl Tiling {
         let phases = form.classes.iter().map(|class| class.phases.len()).max().unwrap_or(0);
         let rows = form.result_channels * phases;
         // Panels end where a channel does.
-        let of_panel = rows_of_panel::<f32>(isa);
+        let of_panel = rows_of_panel::<f32>(isa, phases);
         let panel_channels = of_panel / gcd(of_panel, phases.max(1));
-        let fits = panel_channels * form.source_channels * form.num_products() <= MAX_PANELS_LEN;
-        // A vector of positions takes as long as half as many rows of one position each.
-        let are_few = columns.saturating_mul(g.batch()) <= lanes / 2;
-        if form.unit == 1 && are_few && rows >= 2 * lanes && fits {
+        let taps =
+            form.classes.iter().map(|class| class.phases.len() * class.phases[0].taps.len()).sum::<usize>();
+        let fits = panel_channels * form.source_channels * taps <= MAX_PANELS_LEN;
+        let columns_of_all = columns.saturating_mul(g.batch());
+        let are_few = match form.unit {
+            // A vector of positions takes as long as half as many rows of one position each.
+            1 => columns_of_all <= lanes / 2,
+            _ => columns_of_all < MANY_COLUMNS,
+        };
+        if are_few && rows >= 2 * lanes && fits {
             return Tiling::Rows;
         }
         Tiling::Positions { columns: columns.min(MANY * lanes).next_multiple_of(lanes) }
     }
 
     /// The tiles of a class with so many phases.
-    pub(crate) fn tile<T: Element, const N: usize>(
-        self,
-        g: &Geometry<N>,
-        form: &Form<N>,
-        isa: Isa,
-        phases: usize,
-    ) -> Tile<T> {
+    pub(crate) fn tile<T: Element, const N: usize>(self, form: &Form<N>, isa: Isa, phases: usize) -> Tile<T> {
         match self {
             Tiling::Positions { columns } => {
                 let kernel = choose_kernel(isa, form.result_channels * phases, columns);
                 Tile { kernel, rows: kernel.rows() }
             }
             Tiling::Rows => {
-                let columns = form.num_columns(form.axes[0].len).saturating_mul(g.batch()).max(1);
-                let kernel = kernel::<T>(isa, columns.div_ceil(columns.div_ceil(MAX_COLUMNS)));
-                Tile { kernel, rows: rows_of_panel::<T>(isa) }
+                Tile { kernel: row_kernel(isa, MAX_COLUMNS), rows: rows_of_panel::<T>(isa, phases) }
             }
         }
     }
 }
 
-/// Rows of a panel whose vectors run over rows.
-fn rows_of_panel<T: Element>(isa: Isa) -> usize {
-    let kernel = kernel::<T>(isa, MAX_COLUMNS);
-    kernel.max_vectors() * kernel.lanes()
+/// Rows of a panel whose vectors run over rows: as many as a tile has, or, where a channel has a number of phases that
+/// doesn't go into them, as whole channels have.
+fn rows_of_panel<T: Element>(isa: Isa, phases: usize) -> usize {
+    let kernel = row_kernel::<T>(isa, MAX_COLUMNS);
+    let most = kernel.max_vectors() * kernel.lanes();
+    let whole = kernel.lanes() / gcd(kernel.lanes(), phases.max(1)) * phases.max(1);
+    if whole <= 2 * most { (most / whole).max(1) * whole } else { most }
+}
+
+/// The kernel for tiles of so many columns whose vectors run over rows.
+pub(crate) fn row_kernel<T: Element>(isa: Isa, columns: usize) -> TileKernel<T> {
+    kernel(isa, columns)
 }
 
 fn kernel<T: Element>(isa: Isa, rows: usize) -> TileKernel<T> {

@@ -12,7 +12,7 @@ use lucid_kernels::{Element, Isa, TileKernel, WINOGRAD_POINTS, all_finite};
 use super::form::{Class, Form, Term, WeightStrides};
 use super::gradient::{CHUNK, Lines, Rows, transpose};
 use super::schedule::Schedule;
-use super::tiling::Tile;
+use super::tiling::{Tile, Tiling};
 use super::transform::Transform;
 
 /// One sum of a class, with the kernel of its panels.
@@ -24,15 +24,28 @@ pub(crate) struct Panels<T: 'static, const N: usize> {
     pub(crate) kernel: TileKernel<T>,
     /// Rows of a panel.
     pub(crate) rows: usize,
-    /// Elements of a panel: all terms of its rows.
+    /// Elements of a panel per source channel: all terms of its rows; or their taps with the first sum of the class, if the
+    /// terms are made of them on the way.
+    pub(crate) of_source: usize,
+    /// Elements of a panel.
     pub(crate) panel_len: usize,
 }
 
 impl<T: Element, const N: usize> Panels<T, N> {
-    pub(crate) fn new(form: &Form<N>, class: Arc<Class<N>>, sum: usize, tile: Tile<T>) -> Self {
+    pub(crate) fn new(
+        form: &Form<N>,
+        class: Arc<Class<N>>,
+        sum: usize,
+        (tiling, tile): (Tiling, Tile<T>),
+    ) -> Self {
         let Tile { kernel, rows } = tile;
-        let panel_len = form.source_channels * class.sums[sum].len() * rows;
-        Panels { class, sum, kernel, rows, panel_len }
+        let of_row = match tiling {
+            Tiling::Rows if form.unit > 1 && sum > 0 => 0,
+            Tiling::Rows if form.unit > 1 => class.phases[0].taps.len(),
+            _ => class.sums[sum].len(),
+        };
+        let of_source = of_row * rows;
+        Panels { class, sum, kernel, rows, of_source, panel_len: form.source_channels * of_source }
     }
 
     /// The products of one column.
@@ -52,11 +65,7 @@ impl<T: Element, const N: usize> Panels<T, N> {
 
     /// The same for some of the source channels only.
     pub(crate) fn len_of(&self, channels: usize, sources: usize) -> usize {
-        self.num_panels(channels) * self.panel_len_of(sources)
-    }
-
-    fn panel_len_of(&self, sources: usize) -> usize {
-        self.terms().len() * self.rows * sources
+        self.num_panels(channels) * self.of_source * sources
     }
 }
 
@@ -70,21 +79,29 @@ pub(crate) fn pack<T: Element, const N: usize>(
     weight: &[T],
     values: &mut [T],
 ) -> bool {
-    let Schedule { form, isa, .. } = schedule;
+    let form = &schedule.form;
     let weight = &weight[group * form.weight_strides.group..][..form.weight_strides.group];
     // The first of the sources begins it.
     let weight = &weight[sources.start * form.weight_strides.source..];
     let (mut rest, mut are_finite) = (values, true);
-    for sums in schedule.classes() {
+    for (number, sums) in schedule.classes().enumerate() {
         let of_sources = |panels: &Panels<T, N>| panels.len_of(channels.len(), sources.len());
         let len = sums.iter().map(of_sources).sum();
         let (own, others) = rest.split_at_mut(len);
         rest = others;
         if len > 0 {
-            are_finite &= Packer::new(form, *isa, sums, (&channels, sources.len())).pack(weight, own);
+            // What is made on the way is packed as taps.
+            let transform = schedule.transforms.get(number).filter(|_| schedule.tiling != Tiling::Rows);
+            let all = (&channels, sources.len());
+            are_finite &= Packer::new(schedule, (sums, transform), all).pack(weight, own);
         }
     }
     are_finite
+}
+
+/// Whether a row of all sources is a stretch of the weight.
+pub(super) fn is_whole<const N: usize>(form: &Form<N>, class: &Class<N>) -> bool {
+    class.phases.len() == 1 && form.weight_strides.source == class.phases[0].taps.len()
 }
 
 /// Sources that are packed into one panel before the next. Where the rows of a source are neighbours, its successor may
@@ -92,7 +109,7 @@ pub(crate) fn pack<T: Element, const N: usize>(
 const SOURCES: usize = 8;
 
 /// Packs the sums of a class.
-struct Packer<T> {
+struct Packer<'a> {
     isa: Isa,
     strides: WeightStrides,
     num_sources: usize,
@@ -103,12 +120,12 @@ struct Packer<T> {
     num_panels: usize,
     /// Taps of a row.
     num_taps: usize,
-    /// By phase of the result, then by tap: which of the kernel.
+    /// By phase of the result, then by tap: which of the kernel; where rows are whole, in its order.
     taps: Vec<usize>,
     /// Whether a row of all sources is a stretch of the weight.
     is_whole: bool,
     /// `None` where the only sum has the taps as they are.
-    transform: Option<Transform<T>>,
+    transform: Option<&'a Transform>,
     /// Elements of a panel, by sum.
     panel_lens: Vec<usize>,
 }
@@ -134,20 +151,20 @@ struct Places {
 /// Neighbours that are copied together, though some of them may belong elsewhere.
 const RUN: usize = 8;
 
-impl<T: Element> Packer<T> {
-    fn new<const N: usize>(
-        form: &Form<N>,
-        isa: Isa,
-        sums: &[Panels<T, N>],
+impl<'a> Packer<'a> {
+    fn new<T: Element, const N: usize>(
+        schedule: &Schedule<T, N>,
+        (sums, transform): (&[Panels<T, N>], Option<&'a Transform>),
         (channels, num_sources): (&Range<usize>, usize),
     ) -> Self {
+        let form = &schedule.form;
         let (class, num_rows) = (&*sums[0].class, sums[0].rows);
         let strides = form.weight_strides;
         let (num_phases, num_taps) = (class.phases.len(), class.phases[0].taps.len());
-        let is_whole = num_phases == 1 && strides.source == num_taps;
-        let transform = (form.unit > 1).then(|| Transform::new(class));
+        let is_whole = is_whole(form, class);
+        let of_panel = sums.iter().map(|panels| panels.of_source * num_sources);
         Packer {
-            isa,
+            isa: schedule.isa,
             strides,
             num_sources,
             channels: channels.clone(),
@@ -155,15 +172,19 @@ impl<T: Element> Packer<T> {
             num_phases,
             num_panels: sums[0].num_panels(channels.len()),
             num_taps,
-            taps: class.phases.iter().flat_map(|phase| &phase.taps).copied().collect(),
+            taps: if is_whole {
+                (0..num_taps).collect()
+            } else {
+                class.phases.iter().flat_map(|phase| &phase.taps).copied().collect()
+            },
             is_whole,
             transform,
-            panel_lens: sums.iter().map(|panels| panels.panel_len_of(num_sources)).collect(),
+            panel_lens: of_panel.collect(),
         }
     }
 
     /// Packs all panels of all sums, one sum after the other. Returns whether all of the weights are finite.
-    fn pack(&self, weight: &[T], values: &mut [T]) -> bool {
+    fn pack<T: Element>(&self, weight: &[T], values: &mut [T]) -> bool {
         let room =
             |is_needed: bool, len: usize| vec![T::zero(); if is_needed { len * self.num_rows } else { 0 }];
         let mut buffers = Buffers {
@@ -197,7 +218,7 @@ impl<T: Element> Packer<T> {
     }
 
     /// Whether what some panels read of some sources is finite. It is in a near cache then.
-    fn are_finite(&self, weight: &[T], panels: Range<usize>, sources: Range<usize>) -> bool {
+    fn are_finite<T: Element>(&self, weight: &[T], panels: Range<usize>, sources: Range<usize>) -> bool {
         let end = self.channels.end.min(self.first_channel(panels.end - 1) + self.num_rows);
         let channels = self.first_channel(panels.start)..end;
         let WeightStrides { source, result, .. } = self.strides;
@@ -233,7 +254,7 @@ impl<T: Element> Packer<T> {
     }
 
     /// Packs some sources of a panel.
-    fn pack_block(
+    fn pack_block<T: Element>(
         &self,
         panel: usize,
         places: &Places,
@@ -248,27 +269,23 @@ impl<T: Element> Packer<T> {
         let is_full = (panel + 1) * self.num_rows <= self.channels.len() * self.num_phases;
         let is_whole = self.is_whole && is_full;
         let Buffers { gathered, lines } = buffers;
-        let Some(transform) = &self.transform else {
+        let Some(transform) = self.transform else {
             let panel = &mut values[panel * self.panel_lens[0]..][..self.panel_lens[0]];
             let to = &mut panel[sources.start * source_len..sources.end * source_len];
             return self.gather(is_whole, places, weight, Lines { values: to, pitch, buffer: lines });
         };
         let taps = &mut gathered[..sources.len() * source_len];
         self.gather(is_whole, places, weight, Lines { values: &mut *taps, pitch, buffer: lines });
-        // Stretches have the taps in the order of the kernel.
-        let order = is_whole.then_some(&self.taps[..]);
-        let (mut rest, mut sums) = (values, Vec::with_capacity(WINOGRAD_POINTS));
-        for &len in &self.panel_lens {
-            let (own, others) = rest.split_at_mut(len * self.num_panels);
-            let source_len = len / self.num_sources;
-            sums.push(&mut own[panel * len..][sources.start * source_len..sources.end * source_len]);
-            rest = others;
+        let (mut first, mut starts) = (0, [0; WINOGRAD_POINTS]);
+        for (start, &len) in starts.iter_mut().zip(&self.panel_lens) {
+            *start = first + panel * len + sources.start * (len / self.num_sources);
+            first += len * self.num_panels;
         }
-        transform.run(pitch, taps, order, sources.len(), &mut sums);
+        transform.run(self.isa, pitch, (taps, sources.len()), (values, &starts));
     }
 
     /// Writes the taps of some sources, the first of which begins the weight, as `[source][tap][row]`.
-    fn gather(&self, is_whole: bool, places: &Places, weight: &[T], to: Lines<'_, T>) {
+    fn gather<T: Element>(&self, is_whole: bool, places: &Places, weight: &[T], to: Lines<'_, T>) {
         let &Packer { num_rows, num_taps, strides, .. } = self;
         if is_whole {
             let len = to.values.len() / num_rows;
@@ -300,7 +317,6 @@ mod tests {
     use lucid_kernels::winograd_weights;
 
     use super::super::form::{Filtering, View};
-    use super::super::tiling::Tiling;
     use super::*;
     use crate::geometry::Shapes;
     use crate::options::Options;
