@@ -37,5 +37,7 @@ pub use pointwise::{add, map, prefetch};
 pub use sum::sum;
 pub use table::{MAX_ROWS, tile_kernel};
 pub use tile::{SignalLayout, Start, Sums, Terms, TileKernel};
-pub use winograd::{WINOGRAD_OUTPUTS, WINOGRAD_POINTS, winograd_lines, winograd_outputs, winograd_weights};
+pub use winograd::{
+    Bias, WINOGRAD_OUTPUTS, WINOGRAD_POINTS, winograd_lines, winograd_outputs, winograd_weights,
+};
 pub use winograd_filters::{FilterLayout, winograd_filters};

@@ -87,26 +87,44 @@ pub fn winograd_lines<T: Element>(
     unsafe { T::lines(isa, &lines) }
 }
 
-/// Turns the sums of the products into the four outputs and adds `bias` to each: `len` sums of point `p` from `starts[p]`
+/// What is added to outputs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bias<'a, T> {
+    /// The same to all.
+    Same(T),
+    /// A value to each of the sums of a point, in their order.
+    Each(&'a [T]),
+}
+
+/// Turns the sums of the products into the four outputs and adds a bias to each: `len` sums of point `p` from `starts[p]`
 /// on become as many of output `p`, for the first four. A sixth start may be missing, where no filter has three taps.
 /// Returns whether every output is finite.
 ///
 /// Falls back to [`Isa::Portable`] where this machine lacks `isa`.
 ///
 /// ```
-/// use lucid_kernels::{Isa, winograd_outputs};
+/// use lucid_kernels::{Bias, Isa, winograd_outputs};
 ///
 /// let mut sums = [1.0, 2.0, 3.0, 4.0, 5.0];
-/// assert!(winograd_outputs(Isa::best(), &mut sums, &[0, 1, 2, 3, 4], 1, 10.0));
+/// assert!(winograd_outputs(Isa::best(), &mut sums, &[0, 1, 2, 3, 4], 1, Bias::Same(10.0)));
 /// assert_eq!(sums[0], 10.0 + 1.0 + 2.0 + 3.0 + 4.0 + 5.0);
 /// ```
 ///
 /// # Panics
-/// When there are not five or six starts, or sums are missing.
-pub fn winograd_outputs<T: Element>(isa: Isa, sums: &mut [T], starts: &[usize], len: usize, bias: T) -> bool {
+/// When there are not five or six starts, sums are missing, or there are other than `len` biases.
+pub fn winograd_outputs<T: Element>(
+    isa: Isa,
+    sums: &mut [T],
+    starts: &[usize],
+    len: usize,
+    bias: Bias<'_, T>,
+) -> bool {
     assert!(matches!(starts.len(), 5 | 6), "{} starts of sums", starts.len());
     let space = sums.len().checked_sub(len);
     assert!(starts.iter().all(|&start| Some(start) <= space), "{len} sums from {starts:?} of {}", sums.len());
+    if let Bias::Each(values) = bias {
+        assert_eq!(values.len(), len, "biases of so many sums");
+    }
     let outputs = Outputs { sums: sums.as_mut_ptr(), starts, len, bias };
     // SAFETY: as just checked.
     unsafe { T::outputs(isa, &outputs) }
@@ -124,13 +142,13 @@ pub struct Lines<T> {
     starts: [usize; WINOGRAD_POINTS],
 }
 
-/// Which outputs to make: there are five starts, or six, and `len` sums from each of them on.
+/// Which outputs to make: there are five starts, or six, and `len` sums from each of them on, and one bias or as many.
 #[derive(Debug)]
 pub struct Outputs<'a, T> {
     sums: *mut T,
     starts: &'a [usize],
     len: usize,
-    bias: T,
+    bias: Bias<'a, T>,
 }
 
 /// A constant in every lane.
@@ -211,8 +229,17 @@ unsafe fn outputs<X: Vector<Element: Float>>(
         [1.0, -1.0, A, B, a2, b2, A * a2, B * b2].map(|value| unsafe { constant::<X>(value) });
     // SAFETY: the caller promises the instruction set.
     let zero = unsafe { X::zero() };
-    // SAFETY: the caller promises the instruction set.
-    let bias = unsafe { X::splat(bias) };
+    let bias_at = |at: usize| match bias {
+        // SAFETY: the caller promises the instruction set.
+        Bias::Same(value) => unsafe { X::splat(value) },
+        Bias::Each(values) => {
+            // at + LANES <= len, as many as the caller promises.
+            // SAFETY: hence the pointer stays within them.
+            let from = unsafe { values.as_ptr().add(at) };
+            // SAFETY: hence they can be read; the caller promises the instruction set.
+            unsafe { X::load(from) }
+        }
+    };
     // 0 * x is NaN where x is not finite, and a sum with a NaN is NaN.
     let mut zeros = [zero; WINOGRAD_OUTPUTS];
     while done + X::LANES <= len {
@@ -226,6 +253,7 @@ unsafe fn outputs<X: Vector<Element: Float>>(
         // factor * x + addend
         // SAFETY: the caller promises the instruction set.
         let fma = |factor: X, x: X, addend: X| unsafe { factor.multiply_add(x, addend) };
+        let bias = bias_at(done);
         let (even_a, odd_a) = (fma(one, load(1), load(2)), fma(minus_one, load(2), load(1)));
         let (even_b, odd_b) = (fma(one, load(3), load(4)), fma(minus_one, load(4), load(3)));
         let at_infinity = if starts.len() > 5 { fma(one, load(5), bias) } else { bias };
@@ -383,18 +411,23 @@ mod tests {
                         }
                     }
                     let num_sums = points.end;
-                    assert!(winograd_outputs(isa, &mut sums, &starts[..num_sums], len, cast(2.0)));
-                    for i in 0..len {
-                        for j in 0..4 {
-                            let taps = weights.iter().enumerate();
-                            let expected =
-                                taps.fold(cast(2.0), |sum, (t, &w)| sum + cast(w) * number(4 * i + j + t));
-                            let found = sums[starts[j] + i];
-                            let bound = T::epsilon() * cast(2000.0);
-                            assert!(
-                                (found - expected).abs() <= bound,
-                                "{isa} {points:?} {len}: {i} {j}: {found} {expected}"
-                            );
+                    let biases: Vec<T> = (0..len).map(number).collect();
+                    for bias in [Bias::Same(cast(2.0)), Bias::Each(&biases)] {
+                        let mut sums = sums.clone();
+                        assert!(winograd_outputs(isa, &mut sums, &starts[..num_sums], len, bias));
+                        for i in 0..len {
+                            for j in 0..4 {
+                                let taps = weights.iter().enumerate();
+                                let bias = if bias == Bias::Each(&biases) { biases[i] } else { cast(2.0) };
+                                let expected =
+                                    taps.fold(bias, |sum, (t, &w)| sum + cast(w) * number(4 * i + j + t));
+                                let found = sums[starts[j] + i];
+                                let bound = T::epsilon() * cast(2000.0);
+                                assert!(
+                                    (found - expected).abs() <= bound,
+                                    "{isa} {points:?} {len}: {i} {j}: {found} {expected}"
+                                );
+                            }
                         }
                     }
                 }
@@ -422,7 +455,7 @@ mod tests {
                 let mut sums = vec![1.0; 6 * len];
                 sums[3 * len + at] = wrong;
                 let starts = [0, 1, 2, 3, 4, 5].map(|point| point * len);
-                assert!(!winograd_outputs(isa, &mut sums, &starts, len, 0.0), "{isa} {len} {at}");
+                assert!(!winograd_outputs(isa, &mut sums, &starts, len, Bias::Same(0.0)), "{isa} {len} {at}");
             }
         }
     }

@@ -10,9 +10,12 @@
 
 use std::ops::Range;
 
-use lucid_kernels::{Element, Isa, SignalLayout, Start, Sums, TileKernel, WINOGRAD_POINTS};
+use lucid_kernels::{
+    Bias, Element, Isa, SignalLayout, Start, Sums, TileKernel, WINOGRAD_POINTS, winograd_outputs,
+};
 
 use super::gradient::{Lines, Rows, transpose};
+use super::result::ByColumn;
 use super::run::{Block, PanelView};
 use super::schedule::Schedule;
 use super::strips::Strip;
@@ -31,13 +34,17 @@ const _: () = assert!(MAX_COLUMNS <= COPIED);
 pub(crate) struct Columns<T: 'static> {
     /// By class and sum: `[tile][source channel][term][column]`.
     values: Vec<T>,
-    /// Of a panel: `[sum][column][row]`.
+    /// Of a chunk of channels, by class and panel: `[sum][column][row]`. With minimal filtering the first four are the outputs.
     sums: Vec<T>,
+    /// Of the rows of a panel.
+    biases: Vec<T>,
     /// By sum: weights that were made on the way.
     weights: Vec<T>,
     /// Lines that are transposed.
     lines: Vec<T>,
     tiles: Vec<Tile<T>>,
+    /// Where each column is in the strips.
+    places: Vec<usize>,
 }
 
 /// Some of the columns, and the kernel that has them as its rows.
@@ -52,9 +59,11 @@ impl<T: Element> Columns<T> {
         Columns {
             values: Vec::new(),
             sums: Vec::new(),
+            biases: Vec::new(),
             weights: Vec::new(),
             lines: Vec::new(),
             tiles: Vec::new(),
+            places: Vec::new(),
         }
     }
 
@@ -72,7 +81,9 @@ impl<T: Element> Columns<T> {
             .iter()
             .enumerate()
             .flat_map(|(number, strip)| (0..strip.len).map(move |column| number * strip_len + column));
-        let places: Vec<usize> = places.collect();
+        self.places.clear();
+        self.places.extend(places);
+        let places = &self.places;
         let num_terms: usize = offsets.iter().map(Vec::len).sum();
         // Of about equal size.
         let (columns, num_tiles) = (places.len(), places.len().div_ceil(MAX_COLUMNS));
@@ -109,20 +120,19 @@ impl<T: Element> Columns<T> {
         }
     }
 
-    /// The sums of a chunk of channels, all source channels at once, for the columns of some strips.
+    /// The sums of a chunk of channels, all source channels at once, for so many columns. Returns whether all of them
+    /// are finite, as far as minimal filtering has to know.
     pub(crate) fn add<const N: usize>(
         &mut self,
         schedule: &Schedule<T, N>,
-        (block, strips): (&Block<'_>, &[Strip]),
+        block: &Block<'_>,
         bias: Option<&[T]>,
         panels: &PanelView<'_, T>,
-        sums: &mut [T],
-    ) {
-        let Schedule { form, row_stride, .. } = schedule;
-        let columns: usize = strips.iter().map(|strip| strip.len).sum();
-        // With minimal filtering it is added to the outputs.
-        let bias = bias.filter(|_| form.unit == 1);
-        let (mut first_row, mut first_panel, mut first_value, mut first_sum) = (0, 0, 0, 0);
+    ) -> bool {
+        let Schedule { form, isa, .. } = schedule;
+        let columns = self.num_columns();
+        let (mut begin, mut first_panel, mut first_value, mut first_sum) = (0, 0, 0, 0);
+        let mut are_finite = true;
         for (number, class) in schedule.classes().enumerate() {
             let Panels { rows, panel_len, .. } = class[0];
             let num_phases = class[0].class.phases.len();
@@ -137,51 +147,87 @@ impl<T: Element> Columns<T> {
             };
             let skipped = (block.chunk.start - panels.first) * num_phases / rows;
             let of_sum = columns * rows;
-            self.sums.resize((class.len() * of_sum).max(self.sums.len()), T::zero());
-            for panel in 0..num_panels {
+            let end = begin + num_panels * class.len() * of_sum;
+            self.sums.resize(end.max(self.sums.len()), T::zero());
+            for (panel, own) in self.sums[begin..end].chunks_exact_mut(class.len() * of_sum).enumerate() {
                 let weights = &panels.values[first_panel + (skipped + panel) * panel_len..];
-                let own = &mut self.sums[..class.len() * of_sum];
+                let bias = |row: usize| block.bias(form, bias, (panel * rows + row) / num_phases);
+                self.biases.clear();
+                self.biases.extend((0..rows).map(bias));
                 match schedule.transforms.get(number) {
                     None => {
-                        let bias = |row: usize| block.bias(form, bias, (panel * rows + row) / num_phases);
-                        for column in own.chunks_exact_mut(rows) {
-                            column.iter_mut().enumerate().for_each(|(row, sum)| *sum = bias(row));
-                        }
+                        own.chunks_exact_mut(rows).for_each(|column| column.copy_from_slice(&self.biases));
                         all.add((0, 0..all.channels), &weights[..panel_len], None, own);
                     }
                     Some(transform) => {
                         let (of_source, made) = (panel_len / all.channels, &mut self.weights);
-                        all.add_minimal((transform, schedule.isa), (weights, of_source), made, own);
+                        all.add_minimal((transform, *isa), (weights, of_source), made, own);
+                        let sums = [0, 1, 2, 3, 4, 5].map(|sum| sum * of_sum);
+                        for column in 0..columns {
+                            let starts = sums.map(|start| start + column * rows);
+                            let starts = &starts[..class.len()];
+                            are_finite &= winograd_outputs(*isa, own, starts, rows, Bias::Each(&self.biases));
+                        }
                     }
                 }
-                let rows_of = |sum: usize| first_row + (sum * num_panels + panel) * rows;
-                for (sum, from) in own.chunks_exact(of_sum).enumerate() {
-                    let to = &mut sums[rows_of(sum) * row_stride..];
-                    put(schedule, strips, (from, rows), to, &mut self.lines);
-                }
             }
-            first_row += class.len() * num_panels * rows;
+            begin = end;
             first_panel += class[0].len(panels.channels);
-            first_value += all.values_len();
+            first_value +=
+                columns * form.source_channels * schedule.num_terms(first_sum..first_sum + class.len());
             first_sum += class.len();
         }
+        are_finite
     }
-}
 
-/// Puts the sums of a panel, `[column][row]`, to the columns of strips: rows that lie as far apart as the schedule says.
-fn put<T: Element, const N: usize>(
-    schedule: &Schedule<T, N>,
-    strips: &[Strip],
-    (mut from, rows): (&[T], usize),
-    to: &mut [T],
-    buffer: &mut Vec<T>,
-) {
-    for (number, strip) in strips.iter().enumerate() {
-        buffer.resize((strip.len * rows).max(buffer.len()), T::zero());
-        let columns = Rows { values: from, row_stride: rows, num_rows: strip.len, len: rows };
-        let to = &mut to[number * schedule.layout.width..];
-        transpose(schedule.isa, &columns, Lines { values: to, pitch: schedule.row_stride, buffer });
-        from = &from[strip.len * rows..];
+    /// Puts the sums of so many channels into rows, as far apart as the schedule says: to the columns of some strips.
+    pub(crate) fn spread<const N: usize>(
+        &mut self,
+        schedule: &Schedule<T, N>,
+        channels: usize,
+        strips: &[Strip],
+        sums: &mut [T],
+    ) {
+        let row_stride = schedule.row_stride;
+        let (mut begin, mut first_row) = (0, 0);
+        for class in schedule.classes() {
+            let (rows, num_panels) = (class[0].rows, class[0].num_panels(channels));
+            let of_sum = self.num_columns() * rows;
+            for number in 0..num_panels * class.len() {
+                let (panel, sum) = (number / class.len(), number % class.len());
+                let row = first_row + (sum * num_panels + panel) * rows;
+                let mut from = &self.sums[begin + number * of_sum..][..of_sum];
+                for (number, strip) in strips.iter().enumerate() {
+                    self.lines.resize((strip.len * rows).max(self.lines.len()), T::zero());
+                    let columns = Rows { values: from, row_stride: rows, num_rows: strip.len, len: rows };
+                    let values = &mut sums[row * row_stride + number * schedule.layout.width..];
+                    let lines = Lines { values, pitch: row_stride, buffer: &mut self.lines };
+                    transpose(schedule.isa, &columns, lines);
+                    from = &from[strip.len * rows..];
+                }
+            }
+            begin += num_panels * class.len() * of_sum;
+            first_row += class.len() * num_panels * rows;
+        }
+    }
+
+    /// The sums of a channel of the chunk, from a column on, where [all of its phases are there](Schedule::is_by_column).
+    pub(crate) fn of_channel<const N: usize>(
+        &self,
+        schedule: &Schedule<T, N>,
+        channel: usize,
+        column: usize,
+    ) -> ByColumn<'_, T> {
+        let panels = &schedule.panels;
+        let (rows, phases) = (panels[0].rows, panels[0].class.phases.len());
+        let of_sum = self.num_columns() * rows;
+        let (panel, row) = (channel * phases / rows, channel * phases % rows);
+        let values = &self.sums[panel * panels.len() * of_sum + column * rows + row..];
+        ByColumn { values, column_stride: rows, position_stride: of_sum }
+    }
+
+    fn num_columns(&self) -> usize {
+        self.tiles.last().map_or(0, |tile| tile.columns.end)
     }
 }
 
@@ -200,10 +246,6 @@ struct Terms<'a, T: 'static> {
 }
 
 impl<T: Element> Terms<'_, T> {
-    fn values_len(&self) -> usize {
-        self.columns * self.channels * self.num_terms()
-    }
-
     /// Of all sums.
     fn num_terms(&self) -> usize {
         self.offsets.iter().map(Vec::len).sum()

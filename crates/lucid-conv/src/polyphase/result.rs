@@ -1,6 +1,8 @@
 //! Where the sums of a form belong: interleaving the phases of a result.
 
-use lucid_kernels::{Element, Isa, interleave};
+use std::ops::Range;
+
+use lucid_kernels::{CopyShape, Element, Isa, copy_rows, interleave};
 
 use super::form::{Form, flatten};
 use super::moves::interleave_runs;
@@ -39,6 +41,17 @@ pub(crate) struct Placement<T> {
     starts: Vec<usize>,
     /// A buffer: rows of several classes, brought together, or runs of several rows.
     gathered: Vec<T>,
+}
+
+/// The sums of one channel by column.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ByColumn<'a, T> {
+    /// `[position of a column][column][..]`, all phases of the channel first.
+    pub(crate) values: &'a [T],
+    /// From one column to the next one.
+    pub(crate) column_stride: usize,
+    /// From one position of a column to the next one.
+    pub(crate) position_stride: usize,
 }
 
 /// A row of results.
@@ -143,7 +156,54 @@ impl<T: Element> Placement<T> {
     }
 }
 
+impl<T: Element> Placement<T> {
+    /// As [`store`](Self::store), for results along one axis, of neighbouring positions: the phases of one follow one another on
+    /// both sides.
+    pub(crate) fn store_by_column(&self, isa: Isa, sums: ByColumn<'_, T>, plane: &mut [T]) {
+        let &Placement { ref rows, begin, count, skipped, unit, phases, .. } = self;
+        let ByColumn { values, column_stride, position_stride } = sums;
+        let Some(row) = rows.first() else { return };
+        let to = &mut plane[row.at + begin..][..count];
+        let start = |position: usize| {
+            position % unit * position_stride + (position / unit + row.column) * column_stride
+        };
+        // Positions all of whose phases are results.
+        let (first, end) = (skipped.div_ceil(phases), (skipped + count) / phases);
+        for position in first..end.min(first + unit) {
+            let shape = CopyShape {
+                len: phases,
+                num_rows: (end - position).div_ceil(unit),
+                from_stride: column_stride,
+                to_stride: unit * phases,
+            };
+            copy_rows(isa, &values[start(position)..], &mut to[position * phases - skipped..], shape);
+        }
+        let mut partial = |position: usize, own: Range<usize>| {
+            if own.is_empty() {
+                return;
+            }
+            let at = position * phases + own.start - skipped;
+            to[at..at + own.len()].copy_from_slice(&values[start(position)..][own]);
+        };
+        if first > end {
+            partial(end, skipped % phases..(skipped + count) % phases);
+            return;
+        }
+        if !skipped.is_multiple_of(phases) {
+            partial(first - 1, skipped % phases..phases);
+        }
+        partial(end, 0..(skipped + count) % phases);
+    }
+}
+
 impl<const N: usize> Form<N> {
+    /// Whether the sums of a channel at a position are results that follow one another.
+    pub(crate) fn has_neighbouring_phases(&self) -> bool {
+        let [class] = &self.classes[..] else { return false };
+        let in_order = class.phases.iter().enumerate().all(|(number, phase)| phase.index[N - 1] == number);
+        N == 1 && self.apart == 1 && in_order && class.phases.len() == self.axes[0].phases.len()
+    }
+
     /// Which row of the last axis the results of a phase at a position of the outer axes are in, if there are any.
     fn outer_result(
         &self,

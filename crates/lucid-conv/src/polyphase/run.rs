@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lucid_kernels::{Element, Isa, SignalLayout, Start, Terms, WINOGRAD_POINTS, winograd_outputs};
+use lucid_kernels::{Bias, Element, Isa, SignalLayout, Start, Terms, WINOGRAD_POINTS, winograd_outputs};
 
 use super::ahead;
 use super::few::Columns;
@@ -261,8 +261,10 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
         let mut start = channels.start;
         while start < channels.end {
             let chunk = start..(start + schedule.chunk).min(channels.end);
-            let num_rows = schedule.num_rows(chunk.len());
-            scratch.sums.resize(num_rows * row_stride, T::zero());
+            if schedule.tiling != Tiling::Rows {
+                let num_rows = schedule.num_rows(chunk.len());
+                scratch.sums.resize(num_rows * row_stride, T::zero());
+            }
             let mut first_source = 0;
             while first_source < form.source_channels {
                 let sources = first_source..(first_source + schedule.reduction).min(form.source_channels);
@@ -292,21 +294,29 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                 } else {
                     panels
                 };
-                let Scratch { columns, sums, strips, .. } = scratch;
+                let columns = &mut scratch.columns;
                 match schedule.tiling {
                     Tiling::Positions { .. } => {
                         add_sources(schedule, &block, self.operands.bias, panels, scratch, begin);
                     }
                     Tiling::Rows => {
-                        columns.add(schedule, (&block, strips), self.operands.bias, panels, sums);
+                        if !columns.add(schedule, &block, self.operands.bias, panels) {
+                            self.finite.store(false, Ordering::Relaxed);
+                        }
                     }
                 }
                 scratch.of_block = own;
             }
-            let Scratch { sums, first_rows, phases, placement, .. } = scratch;
+            let is_by_column = schedule.is_by_column();
+            if schedule.tiling == Tiling::Rows && !is_by_column {
+                let num_rows = schedule.num_rows(chunk.len());
+                scratch.sums.resize(num_rows * row_stride, T::zero());
+                scratch.columns.spread(schedule, chunk.len(), &scratch.strips, &mut scratch.sums);
+            }
+            let Scratch { sums, first_rows, phases, placement, columns, .. } = scratch;
             find_first_rows(schedule, chunk.len(), first_rows);
             let of_item = per_item * layout.width;
-            if form.unit > 1 {
+            if form.unit > 1 && schedule.tiling != Tiling::Rows {
                 let columns = form.num_columns(place.rows.len());
                 let items = (0..place.batch.len()).map(|item| (item * of_item, columns));
                 let channels = place.group * form.result_channels + chunk.start..;
@@ -319,10 +329,18 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
             }
             for item in 0..place.batch.len() {
                 for channel in chunk.clone() {
-                    find_phases(schedule, first_rows, channel - chunk.start, item * of_item, phases);
-                    let sums = Sums { values: sums, phases };
-                    let plane = planes.plane(item, channel);
-                    placement.store(schedule.isa, &sums, plane);
+                    let (number, plane) = (channel - chunk.start, planes.plane(item, channel));
+                    if is_by_column {
+                        let column = item * form.num_columns(place.rows.len());
+                        placement.store_by_column(
+                            schedule.isa,
+                            columns.of_channel(schedule, number, column),
+                            plane,
+                        );
+                    } else {
+                        find_phases(schedule, first_rows, number, item * of_item, phases);
+                        placement.store(schedule.isa, &Sums { values: sums, phases }, plane);
+                    }
                     let channel_of_result = place.group * form.result_channels + channel;
                     let start = parts.range(item, channel).start;
                     self.fused.finish_part(schedule.isa, plane, start, channel_of_result);
@@ -370,7 +388,8 @@ fn combine<T: Element, const N: usize>(
                     *start = (first + row) * schedule.row_stride + column;
                 }
                 let starts = &starts[..rows.len()];
-                are_finite &= winograd_outputs(schedule.isa, sums, starts, columns, bias(row / num_phases));
+                are_finite &=
+                    winograd_outputs(schedule.isa, sums, starts, columns, Bias::Same(bias(row / num_phases)));
             }
         }
     }

@@ -4,6 +4,7 @@
 //! source, in the second-level cache. As many strips as fit there, of as many source channels, are packed at a time;
 //! where not all channels fit, sums of a block of channels wait in the same cache for the next block.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use lucid_kernels::{Element, Isa};
@@ -198,6 +199,19 @@ impl<T: Element, const N: usize> Schedule<T, N> {
     /// Rows of sums of so many channels, by class: the last panel may have more rows than are needed.
     pub(crate) fn num_rows(&self, channels: usize) -> usize {
         self.panels.iter().map(|panels| panels.num_panels(channels) * panels.rows).sum()
+    }
+
+    /// Whether vectors run over rows, and the phases of a channel lie together in one panel as they do in the result.
+    pub(crate) fn is_by_column(&self) -> bool {
+        let phases = self.form.num_phases();
+        self.tiling == Tiling::Rows
+            && self.form.has_neighbouring_phases()
+            && self.panels.iter().all(|panels| panels.rows.is_multiple_of(phases))
+    }
+
+    /// The terms of some panels.
+    pub(crate) fn num_terms(&self, panels: Range<usize>) -> usize {
+        self.offsets[panels].iter().map(Vec::len).sum()
     }
 
     /// The panels of each class.
