@@ -301,7 +301,8 @@ fn by_form<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Recipe<N> {
     if plain.may_be_outdone() {
         let minimal = Form::new(geometry, pass, Filtering::Minimal);
         // Weights of gradients learn: nobody prepares them.
-        if minimal.outdoes(&plain, pass == geometry.output_pass()) {
+        let tiling = PanelShape::of(geometry, &minimal, Isa::best()).tiling;
+        if minimal.outdoes(&plain, tiling, pass == geometry.output_pass()) {
             let recipe = Recipe::of_form(geometry, Filtering::Minimal, minimal);
             if recipe.workspace_len <= MAX_WORKSPACE_LEN {
                 return recipe;

@@ -15,6 +15,7 @@ use lucid_kernels::{WINOGRAD_OUTPUTS, winograd_weights};
 
 use super::form::{Filter, Form, Line, View};
 use super::lattice::AxisTap;
+use super::tiling::Tiling;
 
 /// Taps of one source phase that are neighbours, first to last, as part of a filter of three taps.
 pub(crate) struct Chunk<'a> {
@@ -91,7 +92,7 @@ impl<const N: usize> Form<N> {
     /// Whether the form is likely to be faster than `plain`: it has a fifth fewer products at least, and they outweigh what
     /// it costs to make lines and to take sums apart, once per channel and position of either side. A pass whose weight
     /// `may_be_prepared` is chosen as if it were: both give the same bits.
-    pub(crate) fn outdoes(&self, plain: &Form<N>, may_be_prepared: bool) -> bool {
+    pub(crate) fn outdoes(&self, plain: &Form<N>, tiling: Tiling, may_be_prepared: bool) -> bool {
         // Of all columns, also those that rows are filled up with, to whole ones or to as many as take turns.
         let products =
             |form: &Form<N>| form.num_products() as f64 * form.num_columns(form.axes[0].len) as f64;
@@ -104,6 +105,8 @@ impl<const N: usize> Form<N> {
             && rows >= least
             && self.source_channels >= least
             && self.axes[N - 1].len >= MIN_ROW
-            && (positions >= MIN_POSITIONS || may_be_prepared || weight <= CACHED_WEIGHT)
+            && (tiling == Tiling::Rows
+                || positions >= MIN_POSITIONS
+                || (may_be_prepared && weight <= CACHED_WEIGHT))
     }
 }

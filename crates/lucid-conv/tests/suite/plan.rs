@@ -109,6 +109,12 @@ const FILTERS: [Algorithm; 3] = [Algorithm::Depthwise; 3];
 fn every_layer_goes_where_it_is_fast() {
     let filtered = ["bigvgan.antialias-768", "bigvgan.antialias-24", "kokoro.pool"];
     let sharing = [
+        "hifigan-v1.up0",
+        "bigvgan-24k.up0",
+        "snac-44k.up0",
+        "encodec.up0",
+        "istftnet.up0",
+        "mimi.step-256",
         "hifigan-v1.up1",
         "hifigan-v1.up2",
         "hifigan-v1.up3",
@@ -130,10 +136,8 @@ fn every_layer_goes_where_it_is_fast() {
             _ if filtered.contains(&name) => (0, FILTERS),
             _ if sharing.contains(&name) => (1, SHARED),
             "seed.decoder" => (2, PRODUCTS),
-            // Its gradient reads 384 channels of 8 phases: too many weights at a time for shared products.
-            "dac-44k.up1" => (1, [Algorithm::Polyphase, Algorithm::Minimal, Algorithm::Polyphase]),
-            // Its gradient packs a weight for 96 positions.
-            "mimi.step-256" => (1, [Algorithm::Polyphase, Algorithm::Minimal, Algorithm::Polyphase]),
+            // Its gradient reads 384 or more channels of 8 phases: too many weights at a time for shared products.
+            "dac-44k.up0" | "dac-44k.up1" => (1, [Algorithm::Polyphase, Algorithm::Minimal, Algorithm::Polyphase]),
             // Its gradient has 24 channels on one side.
             "bigvgan-24k.last" => (1, [Algorithm::Polyphase, Algorithm::Minimal, Algorithm::Polyphase]),
             _ => (3, PHASES),
@@ -142,7 +146,7 @@ fn every_layer_goes_where_it_is_fast() {
         assert_eq!(chosen, expected, "{name}");
     });
     assert_eq!(counts[..3], [filtered.len(), sharing.len() + 3, 1]);
-    assert!(counts[3] > 12);
+    assert!(counts[3] >= 10);
 }
 
 /// Up to eight channels for one: beyond that, and where channels mix, packing pays.
