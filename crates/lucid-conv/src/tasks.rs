@@ -3,12 +3,36 @@
 //! Which tasks there are depends on the geometry alone and no sum is ever split over tasks, so the same bits come out
 //! for any number of threads.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// All threads of the current `rayon` pool where there are more `multiplications` than `shared`, else one: handing tasks
 /// over costs some ten microseconds.
 pub(crate) fn threads_for(multiplications: f64, shared: f64) -> usize {
     if multiplications > shared { rayon::current_num_threads() } else { 1 }
+}
+
+/// Tasks that are left, those of each thread together: neighbours often read the same.
+struct Queue<K> {
+    tasks: Vec<Option<K>>,
+    /// By thread.
+    left: Vec<Range<usize>>,
+}
+
+impl<K> Queue<K> {
+    fn new(tasks: impl ExactSizeIterator<Item = K>, num_threads: usize) -> Self {
+        let len = tasks.len();
+        let left =
+            (0..num_threads).map(|thread| thread * len / num_threads..(thread + 1) * len / num_threads);
+        Queue { tasks: tasks.map(Some).collect(), left: left.collect() }
+    }
+
+    /// The next one of a thread, or the last one of that which has most left.
+    fn next(&mut self, thread: usize) -> Option<K> {
+        let own = self.left[thread].next();
+        let number = own.or_else(|| self.left.iter_mut().max_by_key(|left| left.len())?.next_back())?;
+        self.tasks[number].take()
+    }
 }
 
 /// Runs every task on at most `num_threads` threads of the current `rayon` pool. `scratch` makes a thread's own
@@ -20,26 +44,29 @@ pub(crate) fn run_all<K: Send, S>(
     run: impl Fn(&mut S, K) + Sync,
 ) {
     let num_threads = num_threads.min(tasks.len());
-    let queue = Mutex::new(tasks);
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || {
+    if num_threads <= 1 {
+        let mut own = None;
+        tasks.for_each(|task| run(own.get_or_insert_with(&scratch), task));
+        return;
+    }
+    let queue = Mutex::new(Queue::new(tasks, num_threads));
+    let next = |thread: usize| queue.lock().unwrap_or_else(PoisonError::into_inner).next(thread);
+    let work = |thread: usize| {
         // A thread that comes when all is taken needs no workspace.
-        let Some(first) = next() else { return };
+        let Some(first) = next(thread) else { return };
         let mut own = scratch();
         let mut task = Some(first);
         while let Some(taken) = task {
             run(&mut own, taken);
-            task = next();
+            task = next(thread);
         }
     };
-    if num_threads <= 1 {
-        return work();
-    }
     rayon::scope(|scope| {
-        for _ in 1..num_threads {
-            scope.spawn(|_| work());
+        let work = &work;
+        for thread in 1..num_threads {
+            scope.spawn(move |_| work(thread));
         }
-        work();
+        work(0);
     });
 }
 

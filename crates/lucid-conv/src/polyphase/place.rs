@@ -91,14 +91,16 @@ impl Portions {
                 plane = rest;
             }
         }
+        // Place by place: a thread that takes all channels of one packs it once.
         let mut tasks = Vec::new();
-        for (number, targets) in cut.into_iter().enumerate() {
-            let start = number % parts * self.channels;
-            let channels = start..(start + self.channels).min(form.result_channels);
-            let mut targets = targets.into_iter().peekable();
-            while targets.peek().is_some() {
-                let targets = targets.by_ref().take(self.run).collect();
-                tasks.push(Task { channels: channels.clone(), targets });
+        for parts in cut.chunks_mut(parts.max(1)) {
+            while parts.iter().any(|targets| !targets.is_empty()) {
+                for (number, targets) in parts.iter_mut().enumerate() {
+                    let start = number * self.channels;
+                    let channels = start..(start + self.channels).min(form.result_channels);
+                    let targets = targets.drain(..self.run.min(targets.len())).collect();
+                    tasks.push(Task { channels, targets });
+                }
             }
         }
         tasks

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lucid_kernels::{Bias, Element, Isa, SignalLayout, Start, Terms, WINOGRAD_POINTS, winograd_outputs};
 
 use super::ahead;
-use super::few::Columns;
+use super::by_row::Columns;
 use super::form::{Filtering, Form, flatten};
 use super::packed::Packed;
 use super::place::{Place, Task};
@@ -165,9 +165,11 @@ pub(crate) fn pass<T: Element, const N: usize>(
     } else {
         // The same portions of the result where it lies: nothing has to be cut, or remembered, beforehand.
         let mut scratch = lend();
+        // Where weights are packed already, a place is packed once for all channels.
+        let of_task = if run.panels.is_some() { form.result_channels } else { portions.channels };
         for group in 0..g.groups {
-            for start in (0..form.result_channels).step_by(portions.channels) {
-                let channels = start..(start + portions.channels).min(form.result_channels);
+            for start in (0..form.result_channels).step_by(of_task) {
+                let channels = start..(start + of_task).min(form.result_channels);
                 let mut packed = std::mem::take(&mut scratch.panels);
                 let panels = run.panels(group, &channels, &mut packed);
                 for place in portions.places(form, group, g.batch()) {

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use lucid_kernels::{Element, Isa};
 
+use super::by_row::MADE_LEN;
 use super::form::Form;
 use super::moves::CHUNK;
 use super::place::Portions;
 use super::strips::Layout;
-use super::tiling::Tiling;
+use super::tiling::{MAX_COLUMNS, Tiling};
 use super::transform::Transform;
 use super::weights::{Panels, is_whole};
 use crate::geometry::Geometry;
@@ -21,6 +22,8 @@ use crate::geometry::Geometry;
 /// Vectors of the source that are packed at a time: a third of a second-level cache, of 1 MiB where vectors have 64 bytes and of
 /// 512 KiB where they have 32.
 const SOURCE_VECTORS: usize = 5 * 1024;
+/// Elements of the source that are packed at a time where vectors run over rows: there are two copies of them.
+const COLUMNS_LEN: usize = 256 * 1024;
 /// Columns that a panel of weights is used for, at least, even if that takes blocks of source channels.
 const MIN_COLUMNS: usize = 128;
 /// Columns of a place, at least, for each column that its taps reach beyond them: the next place packs those once more.
@@ -97,7 +100,13 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             Tiling::Positions { .. } => {
                 main.map_or(1, |panels| panels.kernel.max_vectors() * panels.kernel.lanes())
             }
-            Tiling::Rows => form.num_columns(form.axes[0].len).next_multiple_of(CHUNK),
+            Tiling::Rows => {
+                let all = form.num_columns(form.axes[0].len);
+                let narrow = Layout::new(&form, CHUNK);
+                let of_column = form.source_channels * (narrow.per_channel() / narrow.line_len);
+                let parts = all.div_ceil((COLUMNS_LEN / of_column.max(1)).max(MAX_COLUMNS));
+                all.div_ceil(parts).next_multiple_of(CHUNK)
+            }
         };
         let layout = Layout::new(&form, columns);
         let width = layout.width;
@@ -112,7 +121,12 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let least_rows = form.num_sums() * align.min(form.result_channels);
         let most = (MAX_POSITIONS.min(WAITING_LEN / least_rows) / width).max(1);
         let least = MIN_COLUMNS.max(MIN_PER_REACH * layout.reach).div_ceil(width);
-        let strips = (source_len / (channels * per_channel)).max(least).min(most);
+        let strips = match tiling {
+            Tiling::Positions { .. } => (source_len / (channels * per_channel)).max(least).min(most),
+            Tiling::Rows => (COLUMNS_LEN / (channels * per_channel))
+                .max((MIN_PER_REACH * layout.reach).div_ceil(width))
+                .clamp(1, most),
+        };
         let len = form.axes[0].len;
         let inner: usize = form.extents(1)[1..].iter().product();
         let rows = (strips * width * form.unit / inner).clamp(1, len);
@@ -235,7 +249,16 @@ impl<T: Element, const N: usize> Schedule<T, N> {
                 self.panels_len(self.portions.channels) / self.form.source_channels * self.reduction
             }
         };
-        source + self.num_rows(self.chunk) * self.row_stride + panels
+        let sums = self.num_rows(self.chunk) * self.row_stride;
+        let on_the_way = match self.tiling {
+            Tiling::Positions { .. } => 0,
+            Tiling::Rows => {
+                let columns = strips * self.layout.width;
+                let values = columns * self.reduction * self.num_terms(0..self.offsets.len());
+                values + self.num_rows(self.chunk) * columns + if self.form.unit > 1 { MADE_LEN } else { 0 }
+            }
+        };
+        source + sums + panels + on_the_way
     }
 }
 

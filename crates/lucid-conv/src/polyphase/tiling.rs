@@ -19,6 +19,8 @@ pub(crate) enum Tiling {
 const MANY: usize = 8;
 /// Columns of minimal filtering from which on vectors of them are full enough.
 const MANY_COLUMNS: usize = 64;
+/// Weights of minimal filtering that stay in a second-level cache.
+const NEAR_WEIGHTS: usize = 512 * 1024;
 /// Positions that a tile has at most if its vectors run over rows.
 pub(crate) const MAX_COLUMNS: usize = 6;
 
@@ -47,7 +49,11 @@ impl Tiling {
         let are_few = match form.unit {
             // A vector of positions takes as long as half as many rows of one position each.
             1 => columns_of_all <= lanes / 2,
-            _ => columns_of_all < MANY_COLUMNS,
+            // Twice as many weights as taps take longer to arrive than to make.
+            _ => {
+                columns_of_all < MANY_COLUMNS
+                    || form.source_channels * form.result_channels * form.num_products() > NEAR_WEIGHTS
+            }
         };
         if are_few && rows >= 2 * lanes && fits {
             return Tiling::Rows;

@@ -24,7 +24,7 @@ use super::transform::Transform;
 use super::weights::Panels;
 
 /// Weights that are made on the way at a time: they stay in a second-level cache.
-const WEIGHTS_LEN: usize = 40 * 1024;
+pub(crate) const MADE_LEN: usize = 40 * 1024;
 /// What is copied at a time, of a tile's columns: as many or more.
 const COPIED: usize = 8;
 const _: () = assert!(MAX_COLUMNS <= COPIED);
@@ -260,7 +260,7 @@ impl<T: Element> Terms<'_, T> {
         sums: &mut [T],
     ) {
         let of_source_made = self.num_terms() * self.rows;
-        let at_once = (WEIGHTS_LEN / of_source_made.max(1)).clamp(1, self.channels);
+        let at_once = (MADE_LEN / of_source_made.max(1)).clamp(1, self.channels);
         made.resize((at_once * of_source_made).max(made.len()), T::zero());
         let num_runs = self.offsets.len() * self.tiles.len();
         for start in (0..self.channels).step_by(at_once) {
