@@ -67,45 +67,50 @@ impl<T: Element> Columns<T> {
         }
     }
 
-    /// Takes the columns of all source channels out of packed strips.
-    pub(crate) fn gather<const N: usize>(
-        &mut self,
-        schedule: &Schedule<T, N>,
-        strips: &[Strip],
-        packed: &[T],
-    ) {
-        let Schedule { layout, panels, offsets, form, .. } = schedule;
-        let channels = form.source_channels;
-        let strip_len = layout.strip_len(channels);
-        let places = strips
-            .iter()
-            .enumerate()
-            .flat_map(|(number, strip)| (0..strip.len).map(move |column| number * strip_len + column));
-        self.places.clear();
-        self.places.extend(places);
-        let places = &self.places;
-        let num_terms: usize = offsets.iter().map(Vec::len).sum();
+    /// Makes room for the columns of some strips.
+    pub(crate) fn visit<const N: usize>(&mut self, schedule: &Schedule<T, N>, strips: &[Strip]) {
+        let columns: usize = strips.iter().map(|strip| strip.len).sum();
         // Of about equal size.
-        let (columns, num_tiles) = (places.len(), places.len().div_ceil(MAX_COLUMNS));
+        let num_tiles = columns.div_ceil(MAX_COLUMNS);
         let tile = |tile: usize| {
             let columns = tile * columns / num_tiles..(tile + 1) * columns / num_tiles;
             Tile { kernel: row_kernel(schedule.isa, columns.len()), columns }
         };
         self.tiles.clear();
         self.tiles.extend((0..num_tiles).map(tile));
-        self.values.resize(places.len() * channels * num_terms + COPIED, T::zero());
-        let mut to = 0;
+        let num_terms = schedule.num_terms(0..schedule.offsets.len());
+        self.values.resize(columns * schedule.form.source_channels * num_terms + COPIED, T::zero());
+    }
+
+    /// Takes the columns of some source channels out of strips that hold them.
+    pub(crate) fn gather<const N: usize>(
+        &mut self,
+        schedule: &Schedule<T, N>,
+        (strips, sources): (&[Strip], Range<usize>),
+        packed: &[T],
+    ) {
+        let Schedule { layout, panels, offsets, form, .. } = schedule;
+        let strip_len = layout.strip_len(sources.len());
+        let places = strips
+            .iter()
+            .enumerate()
+            .flat_map(|(number, strip)| (0..strip.len).map(move |column| number * strip_len + column));
+        self.places.clear();
+        self.places.extend(places);
+        let mut first = 0;
         for (panels, offsets) in panels.iter().zip(offsets) {
-            let (part, stride) = (layout.part(panels.sum, channels), layout.channel_stride(panels.sum));
+            let (part, stride) = (layout.part(panels.sum, sources.len()), layout.channel_stride(panels.sum));
             for tile in &self.tiles {
-                let places = &places[tile.columns.clone()];
+                let places = &self.places[tile.columns.clone()];
                 let is_run = places.windows(2).all(|pair| pair[0] + 1 == pair[1]);
-                for channel in 0..channels {
+                let mut to = first + sources.start * offsets.len() * places.len();
+                for channel in 0..sources.len() {
                     for offset in offsets {
                         let packed = &packed[part + channel * stride + offset..];
                         let together = places.first().and_then(|&place| packed.get(place..place + COPIED));
-                        match together.filter(|_| is_run) {
-                            // What is too much is overwritten by the next ones.
+                        // What is too much is overwritten by the next ones, but not the next tile's.
+                        let is_last = channel + 1 == sources.len();
+                        match together.filter(|_| is_run && !is_last) {
                             Some(from) => self.values[to..to + COPIED].copy_from_slice(from),
                             None => {
                                 for (to, &place) in self.values[to..].iter_mut().zip(places) {
@@ -116,6 +121,7 @@ impl<T: Element> Columns<T> {
                         to += places.len();
                     }
                 }
+                first += form.source_channels * offsets.len() * places.len();
             }
         }
     }

@@ -263,11 +263,19 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
         let mut start = channels.start;
         while start < channels.end {
             let chunk = start..(start + schedule.chunk).min(channels.end);
-            if schedule.tiling != Tiling::Rows {
-                let num_rows = schedule.num_rows(chunk.len());
-                scratch.sums.resize(num_rows * row_stride, T::zero());
+            let is_by_column = schedule.is_by_column();
+            if !is_by_column {
+                scratch.sums.resize(schedule.num_rows(chunk.len()) * row_stride, T::zero());
             }
             let mut first_source = 0;
+            if schedule.tiling == Tiling::Rows {
+                first_source = form.source_channels;
+                self.add_by_row(
+                    &Block { place, chunk: chunk.clone(), sources: 0..first_source },
+                    panels,
+                    scratch,
+                );
+            }
             while first_source < form.source_channels {
                 let sources = first_source..(first_source + schedule.reduction).min(form.source_channels);
                 let held = scratch.holds.as_ref().is_some_and(|(_, held)| *held == sources);
@@ -275,9 +283,6 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                     let Scratch { packed, strips, .. } = scratch;
                     let source = (self.operands.source, self.fused.before);
                     packed.fill(schedule, place, strips, sources.clone(), source);
-                    if schedule.tiling == Tiling::Rows {
-                        scratch.columns.gather(schedule, strips, &packed.values);
-                    }
                     scratch.holds = Some((place.clone(), sources.clone()));
                 }
                 first_source = sources.end;
@@ -296,24 +301,8 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                 } else {
                     panels
                 };
-                let columns = &mut scratch.columns;
-                match schedule.tiling {
-                    Tiling::Positions { .. } => {
-                        add_sources(schedule, &block, self.operands.bias, panels, scratch, begin);
-                    }
-                    Tiling::Rows => {
-                        if !columns.add(schedule, &block, self.operands.bias, panels) {
-                            self.finite.store(false, Ordering::Relaxed);
-                        }
-                    }
-                }
+                add_sources(schedule, &block, self.operands.bias, panels, scratch, begin);
                 scratch.of_block = own;
-            }
-            let is_by_column = schedule.is_by_column();
-            if schedule.tiling == Tiling::Rows && !is_by_column {
-                let num_rows = schedule.num_rows(chunk.len());
-                scratch.sums.resize(num_rows * row_stride, T::zero());
-                scratch.columns.spread(schedule, chunk.len(), &scratch.strips, &mut scratch.sums);
             }
             let Scratch { sums, first_rows, phases, placement, columns, .. } = scratch;
             find_first_rows(schedule, chunk.len(), first_rows);
@@ -349,6 +338,28 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                 }
             }
             start = chunk.end;
+        }
+    }
+
+    /// The sums of a block of all source channels, with vectors that run over rows.
+    fn add_by_row(&self, block: &Block<'_>, panels: &PanelView<'_, T>, scratch: &mut Scratch<T>) {
+        let (schedule, place) = (self.schedule, block.place);
+        let Scratch { packed, strips, holds, columns, sums, .. } = scratch;
+        if holds.is_none() {
+            columns.visit(schedule, strips);
+            let source = (self.operands.source, self.fused.before);
+            for start in block.sources.clone().step_by(schedule.reduction) {
+                let some = start..(start + schedule.reduction).min(block.sources.end);
+                packed.fill(schedule, place, strips, some.clone(), source);
+                columns.gather(schedule, (strips, some), &packed.values);
+            }
+            *holds = Some((place.clone(), block.sources.clone()));
+        }
+        if !columns.add(schedule, block, self.operands.bias, panels) {
+            self.finite.store(false, Ordering::Relaxed);
+        }
+        if !schedule.is_by_column() {
+            columns.spread(schedule, block.chunk.len(), strips, sums);
         }
     }
 }

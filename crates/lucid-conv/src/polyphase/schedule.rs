@@ -72,7 +72,7 @@ pub(crate) struct Schedule<T: 'static, const N: usize> {
     pub(crate) offsets: Vec<Vec<usize>>,
     pub(crate) portions: Portions,
     pub(crate) packing: Packing,
-    /// Source channels at a time.
+    /// Source channels that are packed at a time.
     pub(crate) reduction: usize,
     /// Result channels whose sums are stored together.
     pub(crate) chunk: usize,
@@ -141,7 +141,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let reduction = (source_len / (strips * per_channel)).max(MIN_TERMS.div_ceil(max_terms.max(1)));
         let reduction = match tiling {
             Tiling::Positions { .. } => channels.div_ceil(channels.div_ceil(reduction.min(channels))),
-            Tiling::Rows => channels,
+            Tiling::Rows => reduction.min(channels),
         };
 
         let aligned = |channels: usize| channels.max(1).next_multiple_of(align).min(form.result_channels);
@@ -254,7 +254,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             Tiling::Positions { .. } => 0,
             Tiling::Rows => {
                 let columns = strips * self.layout.width;
-                let values = columns * self.reduction * self.num_terms(0..self.offsets.len());
+                let values = columns * self.form.source_channels * self.num_terms(0..self.offsets.len());
                 values + self.num_rows(self.chunk) * columns + if self.form.unit > 1 { MADE_LEN } else { 0 }
             }
         };
