@@ -49,7 +49,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use clap::Parser;
-use hound::{SampleFormat, WavSpec, WavWriter};
+use hound::{SampleFormat, WavSpec, WavSpecEx, WavWriter};
 use lucid::Tensor;
 
 use args::Args;
@@ -357,4 +357,49 @@ fn every_sample_format_gives_the_same_clip_and_another_rate_is_refused() {
     assert!(message.contains("silent"), "{message}");
     let message = refusal(Clip::read(Cursor::new(b"not a WAV file"), "a.wav"));
     assert!(message.contains("a.wav"), "{message}");
+}
+
+#[test]
+fn floats_are_clipped_and_what_is_no_number_is_refused() {
+    let floats = |channels, samples: &[f32]| {
+        let spec = WavSpec {
+            channels,
+            sample_rate: 16_000,
+            bits_per_sample: 32,
+            sample_format: SampleFormat::Float,
+        };
+        wav(spec, |writer| samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap()))
+    };
+    let samples = floats(1, &[0.5, 1.0, 1.5, -1.0, -1e38]).unwrap().samples;
+    assert_eq!(samples, [0.5, 1.0, 1.0, -1.0, -1.0]);
+    // The mean is what has to lie within, and an overflow of the sum is no infinity of the file's.
+    let samples = floats(2, &[1.5, -0.5, f32::MAX, f32::MAX]).unwrap().samples;
+    assert_eq!(samples, [0.5, 1.0]);
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let message = floats(2, &[0.0, 0.5, 0.25, 0.5, 0.0, value]).err().unwrap().to_string();
+        let expected =
+            format!("a.wav holds {value} at sample 2, counted from 0: accepted are finite numbers");
+        assert_eq!(message, expected);
+    }
+}
+
+/// hound takes them for the lower 24 bits, where most files have them in the upper ones.
+#[test]
+fn twenty_four_bits_in_thirty_two_are_refused() {
+    let spec =
+        WavSpec { channels: 2, sample_rate: 16_000, bits_per_sample: 24, sample_format: SampleFormat::Int };
+    for (bytes_per_sample, is_accepted) in [(3, true), (4, false)] {
+        let mut bytes = Cursor::new(Vec::new());
+        let mut writer =
+            WavWriter::new_with_spec_ex(&mut bytes, WavSpecEx { spec, bytes_per_sample }).unwrap();
+        (0..8).for_each(|sample| writer.write_sample(sample << 20).unwrap());
+        writer.finalize().unwrap();
+        match Clip::read(Cursor::new(bytes.into_inner()), "a.wav") {
+            Ok(clip) => assert!(is_accepted && clip.samples[1] == 2.5 / 8.0),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(!is_accepted && error.starts_with("a.wav has samples of 24 bits in 32: "), "{error}");
+            }
+        }
+    }
 }
