@@ -32,6 +32,8 @@ mod kept;
 mod metric;
 #[path = "../examples/common/plot.rs"]
 mod plot;
+#[path = "../examples/common/progress.rs"]
+mod progress;
 #[path = "../examples/common/session/mod.rs"]
 mod session;
 #[path = "../examples/common/spectrogram.rs"]
@@ -45,7 +47,7 @@ mod wav;
 
 use std::f64::consts::TAU;
 use std::fs;
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::path::Path;
 
 use clap::Parser;
@@ -58,6 +60,7 @@ use config::Config;
 use error::Result;
 use metric::si_snr;
 use model::{Level, ModelConfig};
+use progress::Tenths;
 use stft::{Resolution, Stft};
 
 /// A configuration that trains in no time.
@@ -77,7 +80,7 @@ fn tiny() -> Config {
 fn run_in(folder: &Path, output: &str, flags: &[&str]) -> Result<()> {
     let output = folder.join(output).display().to_string();
     let flags = ["speech_autoencoder", "--output", &output].into_iter().chain(flags.iter().copied());
-    run::run(&Args::try_parse_from(flags)?)
+    run::run(&Args::try_parse_from(flags)?, &mut io::sink())
 }
 
 /// A folder with the tiny configuration, and that configuration's path.
@@ -402,4 +405,16 @@ fn twenty_four_bits_in_thirty_two_are_refused() {
             }
         }
     }
+}
+
+#[test]
+fn without_a_terminal_every_tenth_is_told_but_the_end() {
+    let told = |first: u64, count| {
+        let mut tenths = Tenths::new(first, count);
+        (first + 1..=count).filter(|&position| tenths.advance(position)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(0, 20), [2, 4, 6, 8, 10, 12, 14, 16, 18]);
+    assert_eq!(told(0, 3), [1, 2]);
+    assert_eq!(told(1000, 1500), [1050, 1200, 1350]);
+    assert!(told(0, 1).is_empty());
 }

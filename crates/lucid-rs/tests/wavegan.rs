@@ -36,6 +36,8 @@ mod files;
 mod kept;
 #[path = "../examples/common/plot.rs"]
 mod plot;
+#[path = "../examples/common/progress.rs"]
+mod progress;
 #[path = "../examples/common/session/mod.rs"]
 mod session;
 #[path = "../examples/common/spectrogram.rs"]
@@ -48,6 +50,7 @@ mod threads;
 mod wav;
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use clap::Parser;
@@ -84,7 +87,7 @@ fn tiny() -> Config {
 fn run_in(folder: &Path, output: &str, flags: &[&str]) -> Result<()> {
     let output = folder.join(output).display().to_string();
     let flags = ["wavegan", "--output", &output].into_iter().chain(flags.iter().copied());
-    run::run(&Args::try_parse_from(flags)?)
+    run::run(&Args::try_parse_from(flags)?, &mut io::sink())
 }
 
 /// A folder with the tiny configuration, and that configuration's path.
