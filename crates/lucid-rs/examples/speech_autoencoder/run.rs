@@ -47,6 +47,8 @@ fn train_and_report(args: &Args, out: &mut impl Write) -> Result<()> {
     let before = si_snr(&training.model.reconstruct(&held_out.samples)?, &held_out.samples);
     if args.resume {
         checkpoint::resume(&outputs.checkpoint(), &mut training)?;
+    } else {
+        checkpoint::check_free(&outputs.checkpoint(), &training, args.steps)?;
     }
     let first = training.num_steps();
     session::check_steps(&training, args.steps)?;

@@ -46,6 +46,8 @@ fn train_and_report(args: &Args, out: &mut impl Write) -> Result<()> {
     let checkpoint = args.output.join("checkpoint.safetensors");
     if args.resume {
         checkpoint::resume(&checkpoint, &mut training)?;
+    } else {
+        checkpoint::check_free(&checkpoint, &training, args.steps)?;
     }
     let first = training.num_steps();
     session::check_steps(&training, args.steps)?;
