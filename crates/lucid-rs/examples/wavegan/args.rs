@@ -13,7 +13,7 @@ use clap::Parser;
 #[command(name = "wavegan", after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Total number of the generator's steps, those before a resume included
-    #[arg(long, value_name = "N", default_value_t = 1500)]
+    #[arg(long, value_name = "N", default_value_t = 2500)]
     pub(crate) steps: u64,
 
     /// Seed of everything random; with the same seed come the same bits
