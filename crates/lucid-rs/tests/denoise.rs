@@ -17,6 +17,8 @@ mod transform;
 
 #[path = "../examples/common/audio.rs"]
 mod audio;
+#[path = "../examples/common/console.rs"]
+mod console;
 #[path = "../examples/common/error.rs"]
 mod error;
 #[path = "../examples/common/files.rs"]
@@ -27,6 +29,8 @@ mod kept;
 mod metric;
 #[path = "../examples/common/plot.rs"]
 mod plot;
+#[path = "../examples/common/progress.rs"]
+mod progress;
 #[path = "../examples/common/spectrogram.rs"]
 mod spectrogram;
 #[path = "../examples/common/stft.rs"]
@@ -37,6 +41,7 @@ mod threads;
 mod wav;
 
 use std::fs;
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use clap::Parser;
@@ -44,6 +49,7 @@ use lucid::{StateDict, Tensor, Var, no_grad};
 
 use args::Args;
 use audio::{Clip, SAMPLE_RATE};
+use console::Console;
 use denoiser::{Denoiser, denoise};
 use metric::si_snr;
 use model::{Gtcrn, State};
@@ -132,7 +138,7 @@ fn noise_goes_and_speech_stays_where_it_was() {
 
 /// Runs the example with `flags`.
 fn run_with(flags: &[&str]) -> error::Result<()> {
-    run::run(&Args::try_parse_from([&["denoise"], flags].concat())?)
+    run::run(&Args::try_parse_from([&["denoise"], flags].concat())?, &mut io::sink())
 }
 
 #[test]
@@ -149,6 +155,39 @@ fn a_file_becomes_a_file_of_the_same_length() {
     let mut names: Vec<_> = fs::read_dir(&output).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["denoised.wav", "noisy.wav", "spectrograms.png"]);
+}
+
+/// A reader of what is printed who takes nothing.
+struct Failing(ErrorKind);
+
+impl Write for Failing {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(self.0.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(self.0.into())
+    }
+}
+
+#[test]
+fn a_reader_who_leaves_loses_no_file_and_a_full_disk_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let [input, output] = ["in.wav", "out"].map(path);
+    let [_, noisy] = noise::built_in().unwrap();
+    wav::write(Path::new(&input), SAMPLE_RATE, &noisy.samples[..1000]).unwrap();
+    let args = Args::try_parse_from(["denoise", "--input", &input, "--output", &output]).unwrap();
+    run::run(&args, &mut Console(Failing(ErrorKind::BrokenPipe))).unwrap();
+    assert_eq!(fs::read_dir(&output).unwrap().count(), 3);
+    Console(Failing(ErrorKind::BrokenPipe)).flush().unwrap();
+    let error = run::run(&args, &mut Console(Failing(ErrorKind::StorageFull))).unwrap_err().to_string();
+    assert_eq!(error, format!("writing to standard output: {}", io::Error::from(ErrorKind::StorageFull)));
+
+    let mut printed = Console(Vec::new());
+    run::run(&args, &mut printed).unwrap();
+    let printed = String::from_utf8(printed.0).unwrap();
+    assert!(printed.contains(&format!("written to  {output}\n")), "{printed}");
 }
 
 #[test]

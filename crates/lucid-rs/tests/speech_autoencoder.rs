@@ -32,6 +32,8 @@ mod kept;
 mod metric;
 #[path = "../examples/common/plot.rs"]
 mod plot;
+#[path = "../examples/common/progress.rs"]
+mod progress;
 #[path = "../examples/common/session/mod.rs"]
 mod session;
 #[path = "../examples/common/spectrogram.rs"]
@@ -45,11 +47,11 @@ mod wav;
 
 use std::f64::consts::TAU;
 use std::fs;
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::path::Path;
 
 use clap::Parser;
-use hound::{SampleFormat, WavSpec, WavWriter};
+use hound::{SampleFormat, WavSpec, WavSpecEx, WavWriter};
 use lucid::Tensor;
 
 use args::Args;
@@ -58,6 +60,7 @@ use config::Config;
 use error::Result;
 use metric::si_snr;
 use model::{Level, ModelConfig};
+use progress::Tenths;
 use stft::{Resolution, Stft};
 
 /// A configuration that trains in no time.
@@ -77,7 +80,7 @@ fn tiny() -> Config {
 fn run_in(folder: &Path, output: &str, flags: &[&str]) -> Result<()> {
     let output = folder.join(output).display().to_string();
     let flags = ["speech_autoencoder", "--output", &output].into_iter().chain(flags.iter().copied());
-    run::run(&Args::try_parse_from(flags)?)
+    run::run(&Args::try_parse_from(flags)?, &mut io::sink())
 }
 
 /// A folder with the tiny configuration, and that configuration's path.
@@ -137,6 +140,37 @@ fn a_checkpoint_of_another_run_is_refused() {
     let message = refusal(&["--steps", "3", "--seed", "1", "--resume"]);
     assert!(message.contains("another configuration"), "{message}");
     assert_eq!(fs::read(&model).unwrap(), before);
+}
+
+#[test]
+fn a_run_is_started_over_only_where_nothing_is_lost() {
+    let (folder, config) = folder().unwrap();
+    let run = |flags: &[&str]| run_in(folder.path(), "out", &[&["--config", &config], flags].concat());
+    run(&["--steps", "2"]).unwrap();
+    let path = folder.path().join("out/checkpoint.safetensors");
+    let checkpoint = fs::read(&path).unwrap();
+    // The same run, complete: the same bytes again.
+    run(&["--steps", "2"]).unwrap();
+    let refused = |flags: &[&str]| {
+        let before = fs::read(&path).unwrap();
+        let message = run(flags).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("{} is the checkpoint", path.display())), "{message}");
+        assert!(message.contains("by --resume, give another --output, or remove it"), "{message}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    };
+    // One that was stopped before its third step, one of more steps than asked for, and another one.
+    for flags in
+        [["--steps", "3", "--seed", "0"], ["--steps", "1", "--seed", "0"], ["--steps", "2", "--seed", "1"]]
+    {
+        refused(&flags);
+    }
+    assert!(fs::read(&path).unwrap() == checkpoint);
+    // Who knows what this was.
+    fs::write(&path, b"damaged").unwrap();
+    refused(&["--steps", "2"]);
+    fs::remove_file(&path).unwrap();
+    run(&["--steps", "2"]).unwrap();
+    assert!(fs::read(&path).unwrap() == checkpoint);
 }
 
 #[test]
@@ -357,4 +391,61 @@ fn every_sample_format_gives_the_same_clip_and_another_rate_is_refused() {
     assert!(message.contains("silent"), "{message}");
     let message = refusal(Clip::read(Cursor::new(b"not a WAV file"), "a.wav"));
     assert!(message.contains("a.wav"), "{message}");
+}
+
+#[test]
+fn floats_are_clipped_and_what_is_no_number_is_refused() {
+    let floats = |channels, samples: &[f32]| {
+        let spec = WavSpec {
+            channels,
+            sample_rate: 16_000,
+            bits_per_sample: 32,
+            sample_format: SampleFormat::Float,
+        };
+        wav(spec, |writer| samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap()))
+    };
+    let samples = floats(1, &[0.5, 1.0, 1.5, -1.0, -1e38]).unwrap().samples;
+    assert_eq!(samples, [0.5, 1.0, 1.0, -1.0, -1.0]);
+    // The mean is what has to lie within, and an overflow of the sum is no infinity of the file's.
+    let samples = floats(2, &[1.5, -0.5, f32::MAX, f32::MAX]).unwrap().samples;
+    assert_eq!(samples, [0.5, 1.0]);
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let message = floats(2, &[0.0, 0.5, 0.25, 0.5, 0.0, value]).err().unwrap().to_string();
+        let expected =
+            format!("a.wav holds {value} at sample 2, counted from 0: accepted are finite numbers");
+        assert_eq!(message, expected);
+    }
+}
+
+/// hound takes them for the lower 24 bits, where most files have them in the upper ones.
+#[test]
+fn twenty_four_bits_in_thirty_two_are_refused() {
+    let spec =
+        WavSpec { channels: 2, sample_rate: 16_000, bits_per_sample: 24, sample_format: SampleFormat::Int };
+    for (bytes_per_sample, is_accepted) in [(3, true), (4, false)] {
+        let mut bytes = Cursor::new(Vec::new());
+        let mut writer =
+            WavWriter::new_with_spec_ex(&mut bytes, WavSpecEx { spec, bytes_per_sample }).unwrap();
+        (0..8).for_each(|sample| writer.write_sample(sample << 20).unwrap());
+        writer.finalize().unwrap();
+        match Clip::read(Cursor::new(bytes.into_inner()), "a.wav") {
+            Ok(clip) => assert!(is_accepted && clip.samples[1] == 2.5 / 8.0),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(!is_accepted && error.starts_with("a.wav has samples of 24 bits in 32: "), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_terminal_every_tenth_is_told_but_the_end() {
+    let told = |first: u64, count| {
+        let mut tenths = Tenths::new(first, count);
+        (first + 1..=count).filter(|&position| tenths.advance(position)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(0, 20), [2, 4, 6, 8, 10, 12, 14, 16, 18]);
+    assert_eq!(told(0, 3), [1, 2]);
+    assert_eq!(told(1000, 1500), [1050, 1200, 1350]);
+    assert!(told(0, 1).is_empty());
 }

@@ -19,11 +19,13 @@ mod error;
 mod files;
 #[path = "../examples/common/kept.rs"]
 mod kept;
+#[path = "../examples/common/progress.rs"]
+mod progress;
 #[path = "../examples/common/threads.rs"]
 mod threads;
 
 use std::fs;
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::path::Path;
 
 use clap::Parser;
@@ -125,7 +127,7 @@ fn the_bytes_of_a_tiled_picture_are_those_of_the_whole() {
 
 /// Runs the example with `flags`.
 fn run_with(flags: &[&str]) -> error::Result<()> {
-    run::run(&Args::try_parse_from([&["upscale"], flags].concat())?)
+    run::run(&Args::try_parse_from([&["upscale"], flags].concat())?, &mut io::sink())
 }
 
 #[test]

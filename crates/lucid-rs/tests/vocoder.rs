@@ -26,7 +26,7 @@ mod threads;
 #[path = "../examples/common/wav.rs"]
 mod wav;
 
-use std::io::{Write, stderr};
+use std::io::{self, Write, stderr};
 use std::path::Path;
 
 use clap::Parser;
@@ -82,7 +82,7 @@ fn write_fetched(folder: &Path, shift: f32) {
 
 fn run_in(folder: &Path) -> error::Result<()> {
     let [fetched, output] = [folder.to_path_buf(), folder.join("out")].map(|path| path.display().to_string());
-    run::run(&Args::try_parse_from(["vocoder", "--fetched", &fetched, "--output", &output])?)
+    run::run(&Args::try_parse_from(["vocoder", "--fetched", &fetched, "--output", &output])?, &mut io::sink())
 }
 
 #[test]

@@ -36,6 +36,8 @@ mod files;
 mod kept;
 #[path = "../examples/common/plot.rs"]
 mod plot;
+#[path = "../examples/common/progress.rs"]
+mod progress;
 #[path = "../examples/common/session/mod.rs"]
 mod session;
 #[path = "../examples/common/spectrogram.rs"]
@@ -48,6 +50,7 @@ mod threads;
 mod wav;
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use clap::Parser;
@@ -84,7 +87,7 @@ fn tiny() -> Config {
 fn run_in(folder: &Path, output: &str, flags: &[&str]) -> Result<()> {
     let output = folder.join(output).display().to_string();
     let flags = ["wavegan", "--output", &output].into_iter().chain(flags.iter().copied());
-    run::run(&Args::try_parse_from(flags)?)
+    run::run(&Args::try_parse_from(flags)?, &mut io::sink())
 }
 
 /// A folder with the tiny configuration, and that configuration's path.
@@ -162,6 +165,37 @@ fn a_checkpoint_of_another_run_is_refused() {
     let message = refusal(&["--steps", "3", "--seed", "1", "--resume"]);
     assert!(message.contains("another configuration"), "{message}");
     assert_eq!(fs::read(&checkpoint).unwrap(), before);
+}
+
+#[test]
+fn a_run_is_started_over_only_where_nothing_is_lost() {
+    let (folder, config) = folder().unwrap();
+    let run = |flags: &[&str]| run_in(folder.path(), "out", &[&["--config", &config], flags].concat());
+    run(&["--steps", "2"]).unwrap();
+    let path = folder.path().join("out/checkpoint.safetensors");
+    let checkpoint = fs::read(&path).unwrap();
+    // The same run, complete: the same bytes again.
+    run(&["--steps", "2"]).unwrap();
+    let refused = |flags: &[&str]| {
+        let before = fs::read(&path).unwrap();
+        let message = run(flags).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("{} is the checkpoint", path.display())), "{message}");
+        assert!(message.contains("by --resume, give another --output, or remove it"), "{message}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    };
+    // One that was stopped before its third step, one of more steps than asked for, and another one.
+    for flags in
+        [["--steps", "3", "--seed", "0"], ["--steps", "1", "--seed", "0"], ["--steps", "2", "--seed", "1"]]
+    {
+        refused(&flags);
+    }
+    assert!(fs::read(&path).unwrap() == checkpoint);
+    // Who knows what this was.
+    fs::write(&path, b"damaged").unwrap();
+    refused(&["--steps", "2"]);
+    fs::remove_file(&path).unwrap();
+    run(&["--steps", "2"]).unwrap();
+    assert!(fs::read(&path).unwrap() == checkpoint);
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! A run from the command line to its outputs.
 
-use std::time::{Duration, Instant};
-
-use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Write;
+use std::time::Instant;
 
 use crate::args::Args;
 use crate::audio::{Clip, SAMPLE_RATE};
@@ -10,18 +9,19 @@ use crate::denoiser::{Denoiser, denoise};
 use crate::error::Result;
 use crate::kept::keep;
 use crate::metric::si_snr;
+use crate::progress::Progress;
 use crate::transform::HOP;
 use crate::{noise, spectrogram, threads, wav};
 
 /// Samples that spectrograms show at most.
 const SHOWN: usize = 10 * SAMPLE_RATE as usize;
 
-/// Everything, in a thread pool of the size asked for.
-pub(crate) fn run(args: &Args) -> Result<()> {
-    threads::pool(args.threads)?.install(|| denoise_file(args))
+/// Everything, in a thread pool of the size asked for; what there is to say goes to `out`.
+pub(crate) fn run(args: &Args, out: &mut (impl Write + Send)) -> Result<()> {
+    threads::pool(args.threads)?.install(|| denoise_file(args, out))
 }
 
-fn denoise_file(args: &Args) -> Result<()> {
+fn denoise_file(args: &Args, out: &mut impl Write) -> Result<()> {
     for input in args.input.iter().chain(&args.clean) {
         keep(input, &args.output)?;
     }
@@ -31,9 +31,9 @@ fn denoise_file(args: &Args) -> Result<()> {
 
     let denoiser = Denoiser::new()?;
     let start = Instant::now();
-    let bar = bar(noisy.samples.len().div_ceil(HOP) as u64 + 1);
-    let denoised = denoise(denoiser, &noisy.samples, || bar.inc(1))?;
-    bar.finish_and_clear();
+    let mut progress = Progress::new("frames", 0, noisy.samples.len().div_ceil(HOP) as u64 + 1);
+    let denoised = denoise(denoiser, &noisy.samples, || progress.advance(""))?;
+    progress.finish();
     let seconds = start.elapsed().as_secs_f64();
 
     let path = |name: &str| args.output.join(name);
@@ -44,18 +44,19 @@ fn denoise_file(args: &Args) -> Result<()> {
     spectrogram::side_by_side(&path("spectrograms.png"), SAMPLE_RATE, clips)?;
 
     let duration = noisy.seconds();
-    println!("denoised    {}: {duration:.2} s", noisy.name);
-    println!(
+    writeln!(out, "denoised    {}: {duration:.2} s", noisy.name)?;
+    writeln!(
+        out,
         "took        {seconds:.3} s on {} thread(s): a real-time factor of {:.4}, {:.0} times as fast as it is heard",
         rayon::current_num_threads(),
         seconds / duration,
         duration / seconds
-    );
+    )?;
     if let Some(clean) = clean {
         let [before, after] = [&noisy.samples, &denoised].map(|samples| si_snr(samples, &clean.samples));
-        println!("SI-SNR      {before:.2} dB before, {after:.2} dB after");
+        writeln!(out, "SI-SNR      {before:.2} dB before, {after:.2} dB after")?;
     }
-    println!("written to  {}", args.output.display());
+    writeln!(out, "written to  {}", args.output.display())?;
     Ok(())
 }
 
@@ -77,14 +78,4 @@ fn inputs(args: &Args) -> Result<(Clip, Option<Clip>)> {
         return Err(format!("{name} has {given} samples: accepted are {len}, as in {}", noisy.name).into());
     }
     Ok((noisy, clean))
-}
-
-/// It shows itself only on a terminal.
-fn bar(num_frames: u64) -> ProgressBar {
-    // A template that can't be read would only look plainer.
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} frames, {eta} left")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::new(num_frames).with_style(style);
-    bar.enable_steady_tick(Duration::from_millis(500));
-    bar
 }

@@ -40,7 +40,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "JSON")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Go on from the checkpoint in the output folder, bit for bit as if the run had never stopped
+    /// Go on from the checkpoint in the output folder, bit for bit as if the run had never stopped; without this flag, a
+    /// folder with a checkpoint is refused, unless it is of this very run and complete, which is then run again
     #[arg(long)]
     pub(crate) resume: bool,
 }

@@ -1,5 +1,7 @@
 //! A run from the command line to its outputs.
 
+use std::io::Write;
+
 use lucid::Module;
 
 use crate::args::Args;
@@ -13,12 +15,12 @@ use crate::session::{self, Run, folder};
 use crate::train::Training;
 use crate::{checkpoint, spectrogram, threads};
 
-/// Everything, in a thread pool of the size asked for.
-pub(crate) fn run(args: &Args) -> Result<()> {
-    threads::pool(args.threads)?.install(|| train_and_report(args))
+/// Everything, in a thread pool of the size asked for; what there is to say goes to `out`.
+pub(crate) fn run(args: &Args, out: &mut (impl Write + Send)) -> Result<()> {
+    threads::pool(args.threads)?.install(|| train_and_report(args, out))
 }
 
-fn train_and_report(args: &Args) -> Result<()> {
+fn train_and_report(args: &Args, out: &mut impl Write) -> Result<()> {
     let config = args.config.as_deref().map_or_else(|| Ok(Config::default()), Config::open)?;
     for clip in args.train.iter().chain(&args.held_out) {
         keep(clip, &args.output)?;
@@ -45,14 +47,16 @@ fn train_and_report(args: &Args) -> Result<()> {
     let before = si_snr(&training.model.reconstruct(&held_out.samples)?, &held_out.samples);
     if args.resume {
         checkpoint::resume(&outputs.checkpoint(), &mut training)?;
+    } else {
+        checkpoint::check_free(&outputs.checkpoint(), &training, args.steps)?;
     }
     let first = training.num_steps();
     session::check_steps(&training, args.steps)?;
     outputs.create()?;
     folder::write_text(&args.output.join("config.json"), &training.config.to_json()?)?;
-    describe(&training, &held_out);
+    describe(out, &training, &held_out)?;
     if args.resume {
-        println!("resumed     after step {first}");
+        writeln!(out, "resumed     after step {first}")?;
     }
 
     let seconds = session::train(&mut training, args.steps, &outputs.checkpoint())?.as_secs_f64();
@@ -60,26 +64,33 @@ fn train_and_report(args: &Args) -> Result<()> {
     let after = si_snr(&reconstruction, &held_out.samples);
     outputs.write(&training, &held_out, &reconstruction)?;
     let num_steps = args.steps - first;
-    println!("trained     {num_steps} steps in {seconds:.1} s on {} threads", rayon::current_num_threads());
-    println!("SI-SNR      {before:.2} dB before training, {after:.2} dB after, on {}", held_out.name);
-    println!("written to  {}", args.output.display());
+    writeln!(
+        out,
+        "trained     {num_steps} steps in {seconds:.1} s on {} threads",
+        rayon::current_num_threads()
+    )?;
+    writeln!(out, "SI-SNR      {before:.2} dB before training, {after:.2} dB after, on {}", held_out.name)?;
+    writeln!(out, "written to  {}", args.output.display())?;
     Ok(())
 }
 
-fn describe(training: &Training<'_>, held_out: &Clip) {
+fn describe(out: &mut impl Write, training: &Training<'_>, held_out: &Clip) -> Result<()> {
     let config = &training.config.model;
     let (num_samples, num_latents) = (held_out.samples.len(), config.num_latents(held_out.samples.len()));
     for (what, clip) in [("training on", training.clip), ("held out", held_out)] {
-        println!("{what:11} {}: {:.2} s, {} samples", clip.name, clip.seconds(), clip.samples.len());
+        writeln!(out, "{what:11} {}: {:.2} s, {} samples", clip.name, clip.seconds(), clip.samples.len())?;
     }
-    println!(
+    writeln!(
+        out,
         "model       {} parameters, {} samples per latent frame",
         training.model.num_parameters(),
         config.hop()
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "latent      {num_latents} numbers for the {num_samples} samples held out: {:.3} times fewer ({:.0} per second)",
         num_samples as f64 / num_latents as f64,
         f64::from(SAMPLE_RATE) * config.latent_channels as f64 / config.hop() as f64,
-    );
+    )?;
+    Ok(())
 }

@@ -13,12 +13,16 @@ mod tiles;
 
 #[path = "../common/allocator.rs"]
 mod allocator;
+#[path = "../common/console.rs"]
+mod console;
 #[path = "../common/error.rs"]
 mod error;
 #[path = "../common/files.rs"]
 mod files;
 #[path = "../common/kept.rs"]
 mod kept;
+#[path = "../common/progress.rs"]
+mod progress;
 #[path = "../common/threads.rs"]
 mod threads;
 
@@ -28,7 +32,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let Err(error) = run::run(&args::Args::parse()) else { return ExitCode::SUCCESS };
+    let mut out = console::Console(std::io::stdout());
+    let Err(error) = run::run(&args::Args::parse(), &mut out) else { return ExitCode::SUCCESS };
     // Whoever closed the error stream does not want to know.
     let _ = writeln!(std::io::stderr(), "Error: {error}");
     ExitCode::FAILURE

@@ -12,6 +12,8 @@ mod run;
 
 #[path = "../common/allocator.rs"]
 mod allocator;
+#[path = "../common/console.rs"]
+mod console;
 #[path = "../common/error.rs"]
 mod error;
 #[path = "../common/files.rs"]
@@ -33,7 +35,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let Err(error) = run::run(&args::Args::parse()) else { return ExitCode::SUCCESS };
+    let mut out = console::Console(std::io::stdout());
+    let Err(error) = run::run(&args::Args::parse(), &mut out) else { return ExitCode::SUCCESS };
     // Whoever closed the error stream does not want to know.
     let _ = writeln!(std::io::stderr(), "Error: {error}");
     ExitCode::FAILURE

@@ -1,5 +1,6 @@
 //! A run from the command line to its outputs.
 
+use std::io::Write;
 use std::time::Instant;
 
 use lucid::{Forward, Tensor, Var, no_grad};
@@ -14,12 +15,12 @@ const NUM_RUNS: usize = 3;
 /// What rounding may account for, of amplitudes in -1..1.
 pub(crate) const MAX_DIFFERENCE: f32 = 1e-5;
 
-/// Everything, in a thread pool of the size asked for.
-pub(crate) fn run(args: &Args) -> Result<()> {
-    threads::pool(args.threads)?.install(|| speak(args))
+/// Everything, in a thread pool of the size asked for; what there is to say goes to `out`.
+pub(crate) fn run(args: &Args, out: &mut (impl Write + Send)) -> Result<()> {
+    threads::pool(args.threads)?.install(|| speak(args, out))
 }
 
-fn speak(args: &Args) -> Result<()> {
+fn speak(args: &Args, out: &mut impl Write) -> Result<()> {
     let (model, reference) = inputs::load(&args.fetched.clone().unwrap_or_else(inputs::folder))?;
     let Reference { latent, audio: expected, sample_rate } = reference;
     if expected.len() < spectrogram::MIN_SAMPLES {
@@ -50,16 +51,17 @@ fn speak(args: &Args) -> Result<()> {
     spectrogram::side_by_side(&args.output.join("spectrograms.png"), sample_rate, clips)?;
 
     let duration = samples.len() as f64 / f64::from(sample_rate);
-    println!("spoke       {duration:.2} s of sound from {} latent frames", z.shape()[2]);
-    println!(
+    writeln!(out, "spoke       {duration:.2} s of sound from {} latent frames", z.shape()[2])?;
+    writeln!(
+        out,
         "took        {seconds:.3} s on {} thread(s), the best of {NUM_RUNS}: a real-time factor of {:.3}, {:.1} times as \
          fast as it is heard",
         rayon::current_num_threads(),
         seconds / duration,
         duration / seconds
-    );
-    println!("difference  {difference:.1e} at most from ONNX Runtime");
-    println!("written to  {}", args.output.display());
+    )?;
+    writeln!(out, "difference  {difference:.1e} at most from ONNX Runtime")?;
+    writeln!(out, "written to  {}", args.output.display())?;
     if difference < MAX_DIFFERENCE {
         return Ok(());
     }

@@ -13,7 +13,7 @@ use clap::Parser;
 #[command(name = "wavegan", after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Total number of the generator's steps, those before a resume included
-    #[arg(long, value_name = "N", default_value_t = 1500)]
+    #[arg(long, value_name = "N", default_value_t = 2500)]
     pub(crate) steps: u64,
 
     /// Seed of everything random; with the same seed come the same bits
@@ -37,7 +37,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "JSON")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Go on from the checkpoint in the output folder, bit for bit as if the run had never stopped
+    /// Go on from the checkpoint in the output folder, bit for bit as if the run had never stopped; without this flag, a
+    /// folder with a checkpoint is refused, unless it is of this very run and complete, which is then run again
     #[arg(long)]
     pub(crate) resume: bool,
 }

@@ -34,6 +34,11 @@ pub(crate) fn resume(path: &Path, training: &mut Training) -> Result<()> {
     restore(&state, training).map_err(|error| format!("resuming from {}: {error}", path.display()).into())
 }
 
+/// Refuses to start a new run of `num_steps` steps where another one's file at `path` would be lost.
+pub(crate) fn check_free(path: &Path, training: &Training, num_steps: u64) -> Result<()> {
+    origin(training)?.check_free(path, num_steps)
+}
+
 fn restore(state: &StateDict, training: &mut Training) -> Result<()> {
     origin(training)?.check(state)?;
     training.losses.restore(state.get("losses"))?;

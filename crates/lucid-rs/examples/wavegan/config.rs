@@ -55,7 +55,7 @@ impl Default for Config {
                 batch: 16,
                 critic_steps: 3,
                 penalty_weight: 10.0,
-                learning_rate: LearningRate { highest: 1e-3, warmup: 10, horizon: 1500, final_share: 0.1 },
+                learning_rate: LearningRate { highest: 1e-3, warmup: 10, horizon: 2500, final_share: 0.1 },
                 betas: [0.5, 0.9].into(),
                 ema_decay: 0.98,
             },

@@ -21,6 +21,8 @@ mod windows;
 mod allocator;
 #[path = "../common/audio.rs"]
 mod audio;
+#[path = "../common/console.rs"]
+mod console;
 #[path = "../common/error.rs"]
 mod error;
 #[path = "../common/files.rs"]
@@ -29,6 +31,8 @@ mod files;
 mod kept;
 #[path = "../common/plot.rs"]
 mod plot;
+#[path = "../common/progress.rs"]
+mod progress;
 #[path = "../common/session/mod.rs"]
 mod session;
 #[path = "../common/spectrogram.rs"]
@@ -46,7 +50,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let Err(error) = run::run(&args::Args::parse()) else { return ExitCode::SUCCESS };
+    let mut out = console::Console(std::io::stdout());
+    let Err(error) = run::run(&args::Args::parse(), &mut out) else { return ExitCode::SUCCESS };
     // Whoever closed the error stream does not want to know.
     let _ = writeln!(std::io::stderr(), "Error: {error}");
     ExitCode::FAILURE

@@ -1,5 +1,7 @@
 //! A run from the command line to its outputs.
 
+use std::io::Write;
+
 use lucid::Module;
 use lucid::data::Dataset;
 
@@ -19,12 +21,12 @@ const NUM_COMPARED: usize = 128;
 /// Steps over which the Wasserstein estimate is averaged.
 const NUM_AVERAGED: usize = 20;
 
-/// Everything, in a thread pool of the size asked for.
-pub(crate) fn run(args: &Args) -> Result<()> {
-    threads::pool(args.threads)?.install(|| train_and_report(args))
+/// Everything, in a thread pool of the size asked for; what there is to say goes to `out`.
+pub(crate) fn run(args: &Args, out: &mut (impl Write + Send)) -> Result<()> {
+    threads::pool(args.threads)?.install(|| train_and_report(args, out))
 }
 
-fn train_and_report(args: &Args) -> Result<()> {
+fn train_and_report(args: &Args, out: &mut impl Write) -> Result<()> {
     let config = args.config.as_deref().map_or_else(|| Ok(Config::default()), Config::open)?;
     for clip in &args.train {
         keep(clip, &args.output)?;
@@ -44,47 +46,57 @@ fn train_and_report(args: &Args) -> Result<()> {
     let checkpoint = args.output.join("checkpoint.safetensors");
     if args.resume {
         checkpoint::resume(&checkpoint, &mut training)?;
+    } else {
+        checkpoint::check_free(&checkpoint, &training, args.steps)?;
     }
     let first = training.num_steps();
     session::check_steps(&training, args.steps)?;
     folder::create(&args.output)?;
     folder::write_text(&args.output.join("config.json"), &training.config.to_json()?)?;
-    describe(&training, &clips, &windows);
+    describe(out, &training, &clips, &windows)?;
     if args.resume {
-        println!("resumed     after step {first}");
+        writeln!(out, "resumed     after step {first}")?;
     }
 
     let seconds = session::train(&mut training, args.steps, &checkpoint)?.as_secs_f64();
     let after = Spectrum::of(&training.samples(NUM_COMPARED)?)?.distance(&speech);
     report::write(&args.output, &mut training, &windows)?;
     let num_steps = args.steps - first;
-    println!("trained     {num_steps} steps in {seconds:.1} s on {} threads", rayon::current_num_threads());
+    writeln!(
+        out,
+        "trained     {num_steps} steps in {seconds:.1} s on {} threads",
+        rayon::current_num_threads()
+    )?;
     let [wasserstein, ..] = training.losses.columns();
     let last = mean(&wasserstein[wasserstein.len().saturating_sub(NUM_AVERAGED)..]);
     let highest = wasserstein.windows(NUM_AVERAGED).map(mean).fold(last, f32::max);
-    println!(
+    writeln!(
+        out,
         "Wasserstein {highest:.2} at its highest, {last:.2} at the end, means over {NUM_AVERAGED} steps"
-    );
-    println!("spectrum    {before:.2} dB from that of speech before training, {after:.2} dB after");
-    println!("written to  {}", args.output.display());
+    )?;
+    writeln!(out, "spectrum    {before:.2} dB from that of speech before training, {after:.2} dB after")?;
+    writeln!(out, "written to  {}", args.output.display())?;
     Ok(())
 }
 
-fn describe(training: &Training, clips: &[Clip], windows: &Windows) {
+fn describe(out: &mut impl Write, training: &Training, clips: &[Clip], windows: &Windows) -> Result<()> {
     for clip in clips {
-        println!("training on {}: {:.2} s, {} samples", clip.name, clip.seconds(), clip.samples.len());
+        writeln!(out, "training on {}: {:.2} s, {} samples", clip.name, clip.seconds(), clip.samples.len())?;
     }
     let window = training.config.model.window();
-    println!(
+    writeln!(
+        out,
         "windows     {} of {window} samples, {:.3} s",
         windows.len(),
         window as f64 / f64::from(SAMPLE_RATE)
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "model       {} parameters in the generator, {} in the critic",
         training.generator.num_parameters(),
         training.critic.num_parameters()
-    );
+    )?;
+    Ok(())
 }
 
 fn mean(losses: &[f32]) -> f32 {

@@ -7,7 +7,6 @@ pub(crate) mod folder;
 pub(crate) mod learning_rate;
 pub(crate) mod losses;
 pub(crate) mod origin;
-mod progress;
 pub(crate) mod rng;
 pub(crate) mod settings;
 
@@ -15,6 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
+use crate::progress::Progress;
 
 /// A run that is trained step by step.
 pub(crate) trait Run {
@@ -49,15 +49,15 @@ pub(crate) fn check_steps(run: &impl Run, num_steps: u64) -> Result<()> {
 /// Goes on until the run has `num_steps` steps, and says how long that took.
 pub(crate) fn train<R: Run>(run: &mut R, num_steps: u64, checkpoint: &Path) -> Result<Duration> {
     let start = Instant::now();
-    let bar = progress::bar(run.num_steps(), num_steps);
+    let mut progress = Progress::new("steps", run.num_steps(), num_steps);
     while run.num_steps() < num_steps {
         run.step()?;
-        progress::advance(&bar, run.message());
+        progress.advance(&run.message());
         if run.num_steps().is_multiple_of(R::CHECKPOINT_STEPS) {
             run.save(checkpoint)?;
         }
     }
-    bar.finish_and_clear();
+    progress.finish();
     let elapsed = start.elapsed();
     run.save(checkpoint)?;
     Ok(elapsed)

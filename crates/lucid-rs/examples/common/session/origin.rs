@@ -1,5 +1,7 @@
 //! What a run depends on, stored with its checkpoint and compared before it is resumed.
 
+use std::path::Path;
+
 use lucid::StateDict;
 
 use crate::error::Result;
@@ -37,19 +39,36 @@ impl Origin {
             // Equal numbers are written with equal digits, so comparing the text is comparing the configurations.
             if found != &expected && name == "config" {
                 return Err(
-                    "it is of another configuration: give its own with --config, or start anew without \
-                            --resume"
+                    "it is of another configuration: give its own with --config, or start anew in another --output"
                         .into(),
                 );
             }
             if found != &expected {
                 return Err(format!(
-                    "it is of another run: its {name} is {found}, this one's is {expected}; start anew without --resume"
+                    "it is of another run: its {name} is {found}, this one's is {expected}; start anew in another --output"
                 )
                 .into());
             }
         }
         Ok(())
+    }
+
+    /// Refuses to start where the file at `path` is the checkpoint of a run that would be lost. This very run after all of
+    /// its `num_steps` would not: the same would come again.
+    pub(crate) fn check_free(&self, path: &Path, num_steps: u64) -> Result<()> {
+        let is_this_run = |state: &StateDict| {
+            let found = state.get("losses").and_then(|losses| losses.shape().first().copied());
+            found.map(|found| found as u64) == Some(num_steps) && self.check(state).is_ok()
+        };
+        if !path.is_file() || StateDict::load(path).is_ok_and(|state| is_this_run(&state)) {
+            return Ok(());
+        }
+        Err(format!(
+            "{} is the checkpoint of a run, which would be lost: go on with it by --resume, give another --output, or \
+             remove it",
+            path.display()
+        )
+        .into())
     }
 
     fn entries(&self) -> [(&'static str, String); 3] {
