@@ -79,7 +79,7 @@ impl<T: Element> Columns<T> {
         self.tiles.clear();
         self.tiles.extend((0..num_tiles).map(tile));
         let num_terms = schedule.num_terms(0..schedule.offsets.len());
-        self.values.resize(columns * schedule.form.source_channels * num_terms + COPIED, T::zero());
+        self.values.resize(columns * schedule.form.source_channels * num_terms, T::zero());
     }
 
     /// Takes the columns of some source channels out of strips that hold them.
@@ -103,14 +103,15 @@ impl<T: Element> Columns<T> {
             for tile in &self.tiles {
                 let places = &self.places[tile.columns.clone()];
                 let is_run = places.windows(2).all(|pair| pair[0] + 1 == pair[1]);
-                let mut to = first + sources.start * offsets.len() * places.len();
+                let of_source = offsets.len() * places.len();
+                let mut to = first + sources.start * of_source;
+                let end = first + sources.end * of_source;
                 for channel in 0..sources.len() {
                     for offset in offsets {
                         let packed = &packed[part + channel * stride + offset..];
                         let together = places.first().and_then(|&place| packed.get(place..place + COPIED));
-                        // What is too much is overwritten by the next ones, but not the next tile's.
-                        let is_last = channel + 1 == sources.len();
-                        match together.filter(|_| is_run && !is_last) {
+                        // What is too much is overwritten by the next ones.
+                        match together.filter(|_| is_run && to + COPIED <= end) {
                             Some(from) => self.values[to..to + COPIED].copy_from_slice(from),
                             None => {
                                 for (to, &place) in self.values[to..].iter_mut().zip(places) {
@@ -121,7 +122,7 @@ impl<T: Element> Columns<T> {
                         to += places.len();
                     }
                 }
-                first += form.source_channels * offsets.len() * places.len();
+                first += form.source_channels * of_source;
             }
         }
     }
