@@ -132,6 +132,50 @@ pub(crate) mod x86 {
         };
     }
 
+    /// One number of what loops over whole vectors leave, fused as in their lanes: a result does not depend on how far its loop
+    /// goes on after it.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Single<T>(pub(crate) T);
+
+    macro_rules! single {
+        ($scalar:ty) => {
+            impl Vector for Single<$scalar> {
+                type Element = $scalar;
+                const LANES: usize = 1;
+
+                #[inline(always)]
+                unsafe fn zero() -> Self {
+                    Single(0.0)
+                }
+
+                #[inline(always)]
+                unsafe fn splat(value: $scalar) -> Self {
+                    Single(value)
+                }
+
+                #[inline(always)]
+                unsafe fn load(from: *const $scalar) -> Self {
+                    // SAFETY: the caller promises an element at `from`, which is one of a slice and so aligned.
+                    Single(unsafe { from.read() })
+                }
+
+                #[inline(always)]
+                unsafe fn store(self, to: *mut $scalar) {
+                    // SAFETY: the caller promises an element at `to`, which is one of a slice and so aligned.
+                    unsafe { to.write(self.0) }
+                }
+
+                #[inline(always)]
+                unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
+                    Single(self.0.mul_add(factor.0, addend.0))
+                }
+            }
+        };
+    }
+
+    single!(f32);
+    single!(f64);
+
     vector!(
         Avx2F32,
         __m256,
