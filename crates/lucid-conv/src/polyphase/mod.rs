@@ -50,6 +50,10 @@ const MAX_ELEMENTS: f64 = (1_u64 << 48) as f64;
 /// Entries of the shortest strip of one channel up to which a form is worth its memory.
 const MAX_CHANNEL_LEN: f64 = (1 << 18) as f64;
 
+/// Entries of a signal, of all phases, that the positions of a place read: up to so many are de-interleaved together, and no form
+/// is worth it that needs more for a single strip.
+const MAX_WINDOW_LEN: usize = 1 << 20;
+
 /// Whether the pass has a polyphase form that is worth its tables and its memory: a huge stride has more phases than
 /// positions, and a strip holds all that its positions read. Gradients of the weight have another sum, without strips.
 pub(crate) fn accepts<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> bool {
@@ -63,6 +67,13 @@ pub(crate) fn accepts<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> boo
         && links.is_some_and(|links| links <= MAX_LINKS)
         && (pass == Pass::BackwardWeight
             || geometry.axes.iter().map(reach).product::<f64>() <= MAX_CHANNEL_LEN)
+        && (pass != Pass::Forward || N > 1 || window(&geometry.axes[0]) <= MAX_WINDOW_LEN as f64)
+}
+
+/// What a strip of a signal reads at most: it has up to 64 columns, or twice what its taps reach, each of four positions, and
+/// what they reach is read with it.
+fn window(axis: &crate::axis::Axis) -> f64 {
+    axis.stride as f64 * 4.0 * (64.0 + 3.0 * reach(axis))
 }
 
 /// What the taps of one axis span, in strides.
