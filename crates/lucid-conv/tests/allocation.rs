@@ -150,7 +150,9 @@ fn strides_and_paddings_beyond_the_signal_take_little_memory() {
         let options = Options::<1>::conv().stride(3_000).padding([(1 << 24, 0)]);
         let near = most_bytes(options, &[1, 2, 1441], &[4, 2, 2]);
         assert!(near.iter().any(|(algorithm, _)| *algorithm == Algorithm::Minimal), "{near:?}");
-        for (algorithm, bytes) in [far, apart, near].concat() {
+        let options = Options::<3>::conv().dilation([1 << 16, 1, 1]).padding([1 << 16, 0, 0]);
+        let volume = most_bytes(options, &[1, 1, 7, 300, 3], &[1, 1, 3, 1, 1]);
+        for (algorithm, bytes) in [far, apart, near, volume].concat() {
             assert!(bytes < 16 << 20, "{algorithm}: {bytes} bytes");
         }
     });
