@@ -95,9 +95,9 @@ pub enum Error {
     /// A prepared weight that was packed for something else.
     #[error("the weight was prepared for {given}: accepted is {accepted}")]
     Prepared {
-        /// What it was prepared for.
+        /// What it was prepared for, where that is something else: `stride = [2]`, say.
         given: String,
-        /// What is computed.
+        /// What is computed there.
         accepted: String,
     },
 

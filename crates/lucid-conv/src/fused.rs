@@ -20,11 +20,11 @@ pub type Pointwise<'a, T> = &'a (dyn Fn(usize, &mut [T]) + Sync);
 ///
 /// Padding is of the activated input: positions that do not exist are 0, whatever `before` makes of 0.
 pub struct Fused<'a, T> {
-    /// What becomes of the elements of the input.
+    /// What becomes of the elements of the input, by its channels.
     pub before: Option<Pointwise<'a, T>>,
     /// Arrays of the output's shape, added to the convolution one after the other.
     pub skips: &'a [ArrayViewD<'a, T>],
-    /// What becomes of the sum.
+    /// What becomes of the sum, by the output's channels.
     pub after: Option<Pointwise<'a, T>>,
 }
 

@@ -121,12 +121,12 @@ pub enum Accuracy {
 pub struct Recipe<const N: usize> {
     /// The algorithm.
     pub algorithm: Algorithm,
-    /// The instruction set of its kernels, for [`Algorithm::Polyphase`] and [`Algorithm::Depthwise`]; the others leave
-    /// the choice to the matrix product and the compiler.
+    /// The instruction set of its kernels, where the algorithm [has any](Algorithm::has_kernels); the others leave the choice
+    /// to the matrix product and the compiler.
     pub isa: Isa,
     /// Positions handled at a time, per axis: of the coarse grid, and always one stretch of it in row-major order, as
-    /// only one axis is cut and those before it are 1. For [`Algorithm::Polyphase`], positions of a phase, with only the
-    /// first axis cut; for [`Algorithm::Depthwise`], positions of a phase and rows.
+    /// only one axis is cut and those before it are 1. For [`Algorithm::Polyphase`] and [`Algorithm::Minimal`], positions of
+    /// a phase, with only the first axis cut; for [`Algorithm::Depthwise`], positions of a phase and rows.
     pub block: [usize; N],
     /// Channels of the result per task: coarse ones for [`Pass::Forward`], fine ones otherwise.
     pub channels: usize,
@@ -229,7 +229,7 @@ impl<const N: usize> Plan<N> {
         self
     }
 
-    /// The same plan with the kernels of another instruction set.
+    /// The same plan with the kernels of another instruction set; algorithms stay as they are.
     ///
     /// # Errors
     /// [`Error::Name`] when this machine lacks it.

@@ -17,15 +17,19 @@ use crate::workspace::Workspace;
 
 /// A weight in the order in which [`Plan::convolve_prepared`] reads it: see [`Plan::prepare`].
 ///
-/// It serves inputs of any batch and length, as long as options and channels stay what they were. The weight is kept as it
-/// was given, too, for inputs that are not finite: it takes twice the memory, or with minimal filtering up to four times.
+/// It serves inputs of any batch and length, and any padding: only kind, groups, channels, kernel, stride and dilation have to
+/// stay what they were. The weight is kept as it was given, too, for inputs that are not finite: it takes twice the memory, or
+/// with minimal filtering up to four times.
 #[derive(Clone, Debug)]
 pub struct PreparedWeight<T, const N: usize> {
     key: Key<N>,
+    isa: Isa,
     /// As it was given: for algorithms that read it so, and for inputs that are not finite.
     plain: Vec<T>,
     /// Of the algorithm that it was prepared for, if that is a polyphase form.
     shape: Option<PanelShape>,
+    /// From which phase of each axis on it was packed.
+    phases: [usize; N],
     /// Where they are finite.
     panels: Option<Panels<T>>,
 }
@@ -37,35 +41,65 @@ struct Key<const N: usize> {
     groups: usize,
     coarse_channels: usize,
     fine_channels: usize,
-    /// Per axis: taps, stride, dilation, padding before.
-    axes: [[usize; 4]; N],
-    isa: Isa,
+    taps: [usize; N],
+    stride: [usize; N],
+    dilation: [usize; N],
 }
 
 impl<const N: usize> Key<N> {
-    fn new(g: &Geometry<N>, isa: Isa) -> Self {
+    fn of(g: &Geometry<N>) -> Self {
         Key {
             kind: g.kind(),
             groups: g.groups,
             coarse_channels: g.coarse_channels,
             fine_channels: g.fine_channels,
-            axes: g.axes.map(|axis| [axis.taps, axis.stride, axis.dilation, axis.pad_before]),
-            isa,
+            taps: g.taps(),
+            stride: g.axes.map(|axis| axis.stride),
+            dilation: g.axes.map(|axis| axis.dilation),
         }
     }
+
+    /// Its parts under the names of the modules' parameters.
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        let (input, output) = match self.kind {
+            Kind::Conv => (self.fine_channels, self.coarse_channels),
+            Kind::ConvTranspose => (self.coarse_channels, self.fine_channels),
+        };
+        let numbers = [("groups", self.groups), ("in_channels", input), ("out_channels", output)];
+        let axes = [("kernel_size", self.taps), ("stride", self.stride), ("dilation", self.dilation)];
+        let kind = ("kind", self.kind.to_string());
+        let numbers = numbers.map(|(name, number)| (name, number.to_string()));
+        let axes = axes.map(|(name, numbers)| (name, format!("{numbers:?}")));
+        [kind].into_iter().chain(numbers).chain(axes).collect()
+    }
+
+    /// What a weight of this key is refused for where another is asked for: the parts that differ.
+    fn refused(&self, asked: &Self) -> Error {
+        let parts = self.parts().into_iter().zip(asked.parts()).filter(|(own, asked)| own != asked);
+        let written = |(name, value): (&str, String)| format!("{name} = {value}");
+        let (given, accepted): (Vec<_>, Vec<_>) =
+            parts.map(|(own, asked)| (written(own), written(asked))).unzip();
+        Error::Prepared { given: given.join(", "), accepted: accepted.join(", ") }
+    }
+}
+
+/// The phases that a form begins with, which are all that it has of the padding.
+fn first_phases<const N: usize>(g: &Geometry<N>) -> [usize; N] {
+    g.axes.map(|axis| axis.pad_before % axis.stride)
 }
 
 impl<T: Element, const N: usize> PreparedWeight<T, N> {
     /// Whether it was prepared for the options, the channels and the algorithm of a plan, and is in the order that is best
-    /// for it: then [`convolve_prepared`](Plan::convolve_prepared) gives the bits of [`convolve`](Plan::convolve).
+    /// for it, as it may not be where the padding is another, or has come to another with [`Padding::Same`](crate::Padding):
+    /// then [`convolve_prepared`](Plan::convolve_prepared) gives the bits of [`convolve`](Plan::convolve).
     pub fn suits(&self, plan: &Plan<N>) -> bool {
         let g = plan.geometry();
         let recipe = plan.recipe(g.output_pass());
         let serves = match (self.shape, recipe.panels) {
-            (Some(own), Some(best)) => own.serves(&best),
+            (Some(own), Some(best)) => own.serves(&best) && self.phases == first_phases(g),
             (own, best) => own == best,
         };
-        self.key == Key::new(g, recipe.isa) && serves
+        self.key == Key::of(g) && self.isa == recipe.isa && serves
     }
 }
 
@@ -82,14 +116,22 @@ impl<const N: usize> Plan<N> {
         let shape = recipe.panels;
         let panels = shape.map(|shape| polyphase::prepare(g, pass, shape, recipe.isa, &plain));
         let panels = panels.filter(|panels| all_finite(recipe.isa, &panels.values));
-        Ok(PreparedWeight { key: Key::new(g, recipe.isa), plain: plain.into_owned(), shape, panels })
+        Ok(PreparedWeight {
+            key: Key::of(g),
+            isa: recipe.isa,
+            plain: plain.into_owned(),
+            shape,
+            phases: first_phases(g),
+            panels,
+        })
     }
 
     /// As [`convolve`](Self::convolve), with a weight that was prepared.
     ///
     /// A packed weight is read by the algorithm and the instructions that it was packed for, whatever the plan's; but one
     /// that was packed for [`Algorithm::Minimal`] is read as it was given where the plan does without, as one of
-    /// [`Accuracy::Strict`](crate::Accuracy::Strict) does: see [`PreparedWeight::suits`].
+    /// [`Accuracy::Strict`](crate::Accuracy::Strict) does, and so is any where the padding before differs by other than whole
+    /// strides: see [`PreparedWeight::suits`].
     ///
     /// ```
     /// use lucid_conv::{Options, Plan, Shapes};
@@ -112,7 +154,7 @@ impl<const N: usize> Plan<N> {
     ///
     /// # Errors
     /// [`Error::Shape`] when `x` or `b` has not the geometry's shape; [`Error::Prepared`] when the weight was prepared
-    /// for other options or channels.
+    /// for another kind, other groups, channels, taps, strides or dilations.
     pub fn convolve_prepared<T: Element, D: Dimension>(
         &self,
         x: ArrayView<'_, T, D>,
@@ -187,9 +229,9 @@ impl<const N: usize> Plan<N> {
     ) -> Result<()> {
         let g = self.geometry();
         let pass = g.output_pass();
-        let expected = Key::new(g, w.key.isa);
-        if w.key != expected {
-            return Err(Error::Prepared { given: format!("{:?}", w.key), accepted: format!("{expected:?}") });
+        let asked = Key::of(g);
+        if w.key != asked {
+            return Err(w.key.refused(&asked));
         }
         if !y.shape().iter().copied().eq(g.sizes(pass.result())) {
             return Err(wrong_shape("y", y.shape(), &g.y_shape()));
@@ -203,11 +245,12 @@ impl<const N: usize> Plan<N> {
         let b = bias(b, g.channels_of(pass.result()))?;
         let mut recipe = *self.recipe(pass);
         let panels = w.panels.as_ref().filter(|panels| {
-            panels.shape.filtering == Filtering::Plain || recipe.algorithm == Algorithm::Minimal
+            w.phases == first_phases(g)
+                && (panels.shape.filtering == Filtering::Plain || recipe.algorithm == Algorithm::Minimal)
         });
         let operands = Operands { source: &x, weight: &w.plain, panels, bias: b.as_deref() };
         if let Some(panels) = panels {
-            recipe = Recipe { algorithm: Algorithm::of(panels.shape.filtering), isa: w.key.isa, ..recipe };
+            recipe = Recipe { algorithm: Algorithm::of(panels.shape.filtering), isa: w.isa, ..recipe };
         }
         if let Some(result) = y.as_slice_mut() {
             run_pass(g, pass, &recipe, (&operands, fused), result, workspace);

@@ -78,6 +78,18 @@ fn takes_memory_once<const N: usize>(layer: &Layer<N>, workspace: &mut Workspace
     }
 }
 
+/// Runs the output by every algorithm that accepts it, and tells how much memory that took at most, beside the result.
+fn most_bytes<const N: usize>(options: Options<N>, x: &[usize], w: &[usize]) -> Vec<(Algorithm, u64)> {
+    let plan = Plan::new(options.resolve(Shapes { x, w }).expect("the sizes of the test are valid"));
+    let (x, w) = (filled(x), filled(w));
+    let forced = Algorithm::ALL.map(|algorithm| plan.with_algorithm(Pass::Forward, algorithm));
+    let run = |plan: Plan<N>| {
+        let run = || drop(plan.convolve(x.view(), w.view(), None).expect("the sizes of the test are valid"));
+        (plan.recipe(Pass::Forward).algorithm, measure(run).bytes_max)
+    };
+    forced.into_iter().flatten().chain([plan]).map(run).collect()
+}
+
 /// On one thread: several have work handed to them in boxes.
 fn on_one_thread(run: impl FnOnce() + Send) {
     rayon::ThreadPoolBuilder::new()
@@ -125,4 +137,23 @@ fn nor_with_several_axes() {
     // Without a batch, as a dynamic view of five axes takes memory itself.
     let layer = layer(Options::<3>::conv().stride(2), &[3, 5, 6, 9], &[4, 3, 2, 3, 3], POLYPHASE);
     on_one_thread(|| takes_memory_once(&layer, &mut Workspace::new()));
+}
+
+/// Memory follows from the arrays, not from how far apart positions are.
+#[test]
+fn strides_and_paddings_beyond_the_signal_take_little_memory() {
+    on_one_thread(|| {
+        let options = Options::<1>::conv().stride(24_738).padding([(1 << 28, 0)]);
+        let far = most_bytes(options, &[1, 2, 1441], &[4, 2, 2]);
+        let options = Options::<1>::conv().stride(60_000).dilation(1 << 24).padding(1 << 24);
+        let apart = most_bytes(options, &[1, 2, 7], &[3, 2, 2]);
+        let options = Options::<1>::conv().stride(3_000).padding([(1 << 24, 0)]);
+        let near = most_bytes(options, &[1, 2, 1441], &[4, 2, 2]);
+        assert!(near.iter().any(|(algorithm, _)| *algorithm == Algorithm::Minimal), "{near:?}");
+        let options = Options::<3>::conv().dilation([1 << 16, 1, 1]).padding([1 << 16, 0, 0]);
+        let volume = most_bytes(options, &[1, 1, 7, 300, 3], &[1, 1, 3, 1, 1]);
+        for (algorithm, bytes) in [far, apart, near, volume].concat() {
+            assert!(bytes < 16 << 20, "{algorithm}: {bytes} bytes");
+        }
+    });
 }

@@ -132,6 +132,56 @@ pub(crate) mod x86 {
         };
     }
 
+    /// What loops over whole vectors leave, a few numbers or one, fused as in their lanes: a result does not depend on how far its
+    /// loop goes on after it.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Fused<T, const N: usize>(pub(crate) [T; N]);
+
+    macro_rules! fused {
+        ($scalar:ty, $lanes:literal) => {
+            impl Vector for Fused<$scalar, $lanes> {
+                type Element = $scalar;
+                const LANES: usize = $lanes;
+
+                #[inline(always)]
+                unsafe fn zero() -> Self {
+                    Fused([0.0; $lanes])
+                }
+
+                #[inline(always)]
+                unsafe fn splat(value: $scalar) -> Self {
+                    Fused([value; $lanes])
+                }
+
+                #[inline(always)]
+                unsafe fn load(from: *const $scalar) -> Self {
+                    // SAFETY: the caller promises LANES elements at `from`; an array has the alignment of its element.
+                    Fused(unsafe { from.cast::<[$scalar; $lanes]>().read() })
+                }
+
+                #[inline(always)]
+                unsafe fn store(self, to: *mut $scalar) {
+                    // SAFETY: the caller promises LANES elements at `to`; an array has the alignment of its element.
+                    unsafe { to.cast::<[$scalar; $lanes]>().write(self.0) }
+                }
+
+                #[inline(always)]
+                unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
+                    let mut result = addend;
+                    for lane in 0..$lanes {
+                        result.0[lane] = self.0[lane].mul_add(factor.0[lane], addend.0[lane]);
+                    }
+                    result
+                }
+            }
+        };
+    }
+
+    fused!(f32, 4);
+    fused!(f32, 1);
+    fused!(f64, 2);
+    fused!(f64, 1);
+
     vector!(
         Avx2F32,
         __m256,

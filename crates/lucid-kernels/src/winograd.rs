@@ -331,14 +331,14 @@ macro_rules! transform {
         unsafe fn $name(isa: Isa, job: &$job) -> $result {
             #[cfg(target_arch = "x86_64")]
             {
-                use crate::vector::x86::{$avx2, $avx512};
+                use crate::vector::x86::{Fused, $avx2, $avx512};
 
                 /// # Safety
                 /// The instruction set must be available, and the job as its type says.
                 #[target_feature(enable = "avx2,fma")]
                 unsafe fn avx2(job: &$job) -> $result {
                     // SAFETY: enabled here; the caller promises the rest.
-                    unsafe { $every::<$avx2, Lanes<$scalar, 1>>(job) }
+                    unsafe { $every::<$avx2, Fused<$scalar, 1>>(job) }
                 }
 
                 /// # Safety
@@ -346,7 +346,7 @@ macro_rules! transform {
                 #[target_feature(enable = "avx512f")]
                 unsafe fn avx512(job: &$job) -> $result {
                     // SAFETY: enabled here; the caller promises the rest.
-                    unsafe { $every::<$avx512, Lanes<$scalar, 1>>(job) }
+                    unsafe { $every::<$avx512, Fused<$scalar, 1>>(job) }
                 }
 
                 match isa {
@@ -446,6 +446,35 @@ mod tests {
     fn points_left_out_have_no_weight() {
         assert_eq!(winograd_weights(5)[..2], [0.0, 0.0]);
         assert_eq!(winograd_weights(0)[1], 0.0);
+    }
+
+    /// Every element alone, and as one of many: the same bits.
+    fn alone_and_together<T: Element>() {
+        let number = |i: usize| (T::from(i * i % 31).unwrap() - T::from(15.1).unwrap()).sin();
+        let (len, points) = (37, 0..WINOGRAD_POINTS);
+        for isa in Isa::available() {
+            let signal: Vec<T> = (0..4 * (len + 3)).map(number).collect();
+            let d = [0, 1, 2, 3, 4, 5].map(|j| j % 4 * (len + 3) + j / 4);
+            let starts = [0, 1, 2, 3, 4, 5].map(|point| point * len);
+            let (mut together, mut alone) = (vec![T::nan(); 6 * len], vec![T::nan(); 6 * len]);
+            winograd_lines(isa, &signal, d, len, points.clone(), &mut together, starts);
+            for i in 0..len {
+                let [d, starts] = [d, starts].map(|places| places.map(|place| place + i));
+                winograd_lines(isa, &signal, d, 1, points.clone(), &mut alone, starts);
+            }
+            assert_eq!(together, alone, "lines of {isa}");
+            winograd_outputs(isa, &mut together, &starts, len, Bias::Same(number(3)));
+            for i in 0..len {
+                winograd_outputs(isa, &mut alone, &starts.map(|start| start + i), 1, Bias::Same(number(3)));
+            }
+            assert_eq!(together[..4 * len], alone[..4 * len], "outputs of {isa}");
+        }
+    }
+
+    #[test]
+    fn a_result_does_not_depend_on_how_many_there_are() {
+        alone_and_together::<f32>();
+        alone_and_together::<f64>();
     }
 
     #[test]

@@ -222,7 +222,7 @@ macro_rules! impl_filters {
         pub(crate) unsafe fn $name(isa: Isa, job: &Values<'_, $scalar>) {
             #[cfg(target_arch = "x86_64")]
             {
-                use crate::vector::x86::{$avx2, $avx512};
+                use crate::vector::x86::{Fused, $avx2, $avx512};
 
                 /// # Safety
                 /// The instruction set must be available, and the job as its type says.
@@ -230,7 +230,7 @@ macro_rules! impl_filters {
                 unsafe fn avx2(job: &Values<'_, $scalar>) {
                     // SAFETY: enabled here; the caller promises the rest.
                     unsafe {
-                        every_filter::<$avx2, Lanes<$scalar, $lanes>, Lanes<$scalar, 1>, Lanes<$scalar, 1>>(job)
+                        every_filter::<$avx2, Fused<$scalar, $lanes>, Fused<$scalar, 1>, Fused<$scalar, 1>>(job)
                     }
                 }
 
@@ -239,7 +239,7 @@ macro_rules! impl_filters {
                 #[target_feature(enable = "avx512f,avx2,fma")]
                 unsafe fn avx512(job: &Values<'_, $scalar>) {
                     // SAFETY: enabled here; the caller promises the rest.
-                    unsafe { every_filter::<$avx512, $avx2, Lanes<$scalar, $lanes>, Lanes<$scalar, 1>>(job) }
+                    unsafe { every_filter::<$avx512, $avx2, Fused<$scalar, $lanes>, Fused<$scalar, 1>>(job) }
                 }
 
                 match isa {

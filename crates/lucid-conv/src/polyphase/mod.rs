@@ -50,6 +50,10 @@ const MAX_ELEMENTS: f64 = (1_u64 << 48) as f64;
 /// Entries of the shortest strip of one channel up to which a form is worth its memory.
 const MAX_CHANNEL_LEN: f64 = (1 << 18) as f64;
 
+/// Entries that are buffered as they come: of a signal those of all phases are de-interleaved together. No form is worth it that
+/// needs more than that and the source has.
+const MAX_WINDOW_LEN: usize = 1 << 20;
+
 /// Whether the pass has a polyphase form that is worth its tables and its memory: a huge stride has more phases than
 /// positions, and a strip holds all that its positions read. Gradients of the weight have another sum, without strips.
 pub(crate) fn accepts<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> bool {
@@ -63,6 +67,25 @@ pub(crate) fn accepts<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> boo
         && links.is_some_and(|links| links <= MAX_LINKS)
         && (pass == Pass::BackwardWeight
             || geometry.axes.iter().map(reach).product::<f64>() <= MAX_CHANNEL_LEN)
+        && (pass == Pass::BackwardWeight || window(geometry, pass) <= MAX_WINDOW_LEN as f64)
+}
+
+/// Entries that a place buffers at least, beyond as many as the source has.
+fn window<const N: usize>(g: &Geometry<N>, pass: Pass) -> f64 {
+    if N == 1 && pass == Pass::Forward {
+        // A strip has up to 64 columns, or twice what its taps reach, each of four positions. What they reach is read with it.
+        return g.axes[0].stride as f64 * 4.0 * (64.0 + 3.0 * reach(&g.axes[0]));
+    }
+    // One row of the first axis, and all rows that it reads.
+    let entries = g.axes.iter().enumerate().map(|(number, axis)| {
+        let positions = match pass {
+            _ if number == 0 => 1,
+            Pass::BackwardData => axis.fine / axis.stride + 1,
+            Pass::Forward | Pass::BackwardWeight => axis.coarse,
+        };
+        positions as f64 + reach(axis)
+    });
+    entries.product::<f64>() - g.len_of(pass.source()) as f64
 }
 
 /// What the taps of one axis span, in strides.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use lucid_kernels::{Element, Isa};
 
+use super::MAX_WINDOW_LEN;
 use super::by_row::MADE_LEN;
 use super::form::Form;
 use super::moves::CHUNK;
@@ -119,7 +120,10 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let (channels, per_channel) = (form.source_channels, layout.per_channel().max(1));
         let source_len = SOURCE_VECTORS * main.map_or(1, |panels| panels.kernel.lanes());
         let least_rows = form.num_sums() * align.min(form.result_channels);
-        let most = (MAX_POSITIONS.min(WAITING_LEN / least_rows) / width).max(1);
+        let most = MAX_POSITIONS.min(WAITING_LEN / least_rows);
+        // All phases of a signal are de-interleaved together.
+        let of_column = if N == 1 { form.axes[0].source_step * form.unit } else { 1 };
+        let most = (most.min(MAX_WINDOW_LEN / of_column) / width).max(1);
         let least = MIN_COLUMNS.max(MIN_PER_REACH * layout.reach).div_ceil(width);
         let strips = match tiling {
             Tiling::Positions { .. } => (source_len / (channels * per_channel)).max(least).min(most),

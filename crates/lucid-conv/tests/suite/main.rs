@@ -4,6 +4,7 @@ mod accuracy;
 mod adjoint;
 mod bias;
 mod depthwise;
+mod elsewhere;
 mod extremes;
 mod forms;
 mod fused;

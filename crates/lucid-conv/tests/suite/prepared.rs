@@ -1,7 +1,7 @@
 //! Weights that are packed once, for inputs of any length.
 
-use lucid_conv::{Accuracy, Algorithm, Options, Pass, Plan, PreparedWeight, Shapes};
-use ndarray::Array3;
+use lucid_conv::{Accuracy, Algorithm, Kind, Options, Padding, Pass, Plan, PreparedWeight, Shapes};
+use ndarray::{Array3, ArrayD};
 
 const CHANNELS: usize = 32;
 
@@ -108,4 +108,62 @@ fn a_strict_plan_stays_strict() {
     let y = strict.convolve_prepared(x.view(), &prepared, None).unwrap();
     assert_eq!(y, strict.convolve(x.view(), (weight() / 3.0).view(), None).unwrap());
     assert_ne!(y, minimal.convolve_prepared(x.view(), &prepared, None).unwrap());
+}
+
+/// "same" comes to another padding at another length. The weight is packed from another phase on then, if it is.
+#[test]
+fn a_prepared_weight_serves_every_padding() {
+    let (w, down, up) = (weight(), Options::conv().stride(3), Options::conv_transpose().stride(3));
+    let same = [120, 121, 122, 123].map(|len| plan(&down.padding(Padding::Same), len));
+    let cropped = [0, 1, 2, 3, 5].map(|before| plan(&up.padding([(before, 1)]), 60));
+    for plans in [&same[..], &cropped] {
+        for filtering in [Algorithm::Polyphase, Algorithm::Minimal] {
+            let mut suiting = 0;
+            let pass =
+                if plans[0].geometry().kind() == Kind::Conv { Pass::Forward } else { Pass::BackwardData };
+            let plans = plans.iter().map(|plan| plan.with_algorithm(pass, filtering).unwrap());
+            let plans: Vec<Plan<1>> = plans.collect();
+            for of in &plans {
+                let prepared = of.prepare(w.view()).unwrap();
+                for plan in &plans {
+                    let x = signal(*plan.geometry().x_shape().last().unwrap());
+                    let y = plan.convolve_prepared(x.view(), &prepared, None).unwrap();
+                    assert_eq!(y, plan.convolve(x.view(), w.view(), None).unwrap(), "{filtering}");
+                    suiting += usize::from(prepared.suits(plan));
+                }
+            }
+            assert!(plans.len() < suiting && suiting < plans.len() * plans.len(), "{suiting}");
+        }
+    }
+}
+
+/// The message has what differs, and nothing else.
+#[test]
+fn a_weight_for_something_else_is_refused() {
+    let up = Options::<2>::conv_transpose().stride([2, 1]);
+    let plan = |options: Options<2>, x: &[usize], w: &[usize]| {
+        Plan::new(options.resolve(Shapes { x, w }).expect("the sizes of the test are valid"))
+    };
+    let prepared: PreparedWeight<f32, 2> =
+        plan(up, &[4, 9, 9], &[4, 6, 3, 5]).prepare(ArrayD::zeros(vec![4, 6, 3, 5]).view()).unwrap();
+    for (plan, differing) in [
+        (plan(up.stride([2, 3]), &[4, 9, 9], &[4, 6, 3, 5]), "stride = [2, 1]: accepted is stride = [2, 3]"),
+        (plan(up.dilation(2), &[4, 9, 9], &[4, 6, 3, 5]), "dilation = [1, 1]: accepted is dilation = [2, 2]"),
+        (plan(up, &[4, 9, 9], &[4, 6, 3, 4]), "kernel_size = [3, 5]: accepted is kernel_size = [3, 4]"),
+        (plan(up, &[5, 9, 9], &[5, 6, 3, 5]), "in_channels = 4: accepted is in_channels = 5"),
+        (plan(up.groups(2), &[4, 9, 9], &[4, 3, 3, 5]), "groups = 1: accepted is groups = 2"),
+        (
+            plan(up, &[1, 4, 9, 9], &[4, 7, 2, 5]),
+            "out_channels = 6, kernel_size = [3, 5]: accepted is out_channels = 7, kernel_size = [2, 5]",
+        ),
+        (
+            plan(Options::conv().stride([2, 1]), &[4, 9, 9], &[6, 4, 3, 5]),
+            "kind = conv_transpose: accepted is kind = conv",
+        ),
+    ] {
+        let x = ArrayD::zeros(plan.geometry().x_shape());
+        let error = plan.convolve_prepared(x.view(), &prepared, None).unwrap_err();
+        assert_eq!(error.to_string(), format!("the weight was prepared for {differing}"));
+        assert!(!prepared.suits(&plan));
+    }
 }
