@@ -86,7 +86,7 @@ impl<const N: usize> Form<N> {
     /// trimmed has one position more at most.
     pub(crate) fn may_be_outdone(&self) -> bool {
         let rows = self.result_channels * self.num_phases();
-        rows.min(self.source_channels) >= MIN_CHANNELS && self.axes[N - 1].len + 1 >= MIN_ROW
+        rows.min(self.source_channels) >= MIN_CHANNELS && self.axes[N - 1].len + 1 >= WINOGRAD_OUTPUTS
     }
 
     /// Whether the form is likely to be faster than `plain`: it has a fifth fewer products at least, and they outweigh what
@@ -100,13 +100,11 @@ impl<const N: usize> Form<N> {
         let rows = plain.result_channels * plain.num_phases();
         let positions: usize = plain.axes.iter().map(|axis| axis.len).product();
         let weight = plain.source_channels * plain.result_channels * plain.num_products();
+        let is_paid_back = positions >= MIN_POSITIONS || (may_be_prepared && weight <= CACHED_WEIGHT);
         let least = if self.apart <= NEAR { MIN_CHANNELS } else { MIN_CHANNELS_APART };
         products <= 0.8
             && rows >= least
             && self.source_channels >= least
-            && self.axes[N - 1].len >= MIN_ROW
-            && (tiling == Tiling::Rows
-                || positions >= MIN_POSITIONS
-                || (may_be_prepared && weight <= CACHED_WEIGHT))
+            && (tiling == Tiling::Rows || (self.axes[N - 1].len >= MIN_ROW && is_paid_back))
     }
 }

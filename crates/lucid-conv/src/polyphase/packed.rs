@@ -114,6 +114,9 @@ impl<T: Element> Packed<T> {
         let strip_len = layout.strip_len(channels.len());
         let per_item = strips.len() / place.batch.len();
         self.values.resize(strips.len() * strip_len, T::zero());
+        if before.is_none() && self.fill_as_it_is(schedule, place, strips, channels.clone(), source) {
+            return;
+        }
         let window = self.window(form, place);
         let items = place.batch.len();
         for channel in channels.clone() {
@@ -146,6 +149,58 @@ impl<T: Element> Packed<T> {
                 self.activated = activated;
             }
         }
+    }
+
+    /// Packs channels whose lines are neighbouring entries of the source as they are: all channels of a strip's line together.
+    /// Returns whether they are.
+    fn fill_as_it_is<const N: usize>(
+        &mut self,
+        schedule: &Schedule<T, N>,
+        place: &Place,
+        strips: &[Strip],
+        channels: Range<usize>,
+        source: &[T],
+    ) -> bool {
+        let Schedule { form, layout, isa, .. } = schedule;
+        let (plane_len, strip_len) = (form.source_plane_len(), layout.strip_len(channels.len()));
+        let axis = &form.axes[N - 1];
+        if form.unit > 1 || axis.source_step > 1 {
+            return false;
+        }
+        // Where in a plane the first entry of a slot is.
+        let first = |slot: usize| {
+            if N > 1 {
+                let content = &self.contents[slot];
+                let from = content.together(&self.segments[content.segments.clone()], 1)?;
+                return Some(self.span.start + from);
+            }
+            let start = axis.source_start + place.rows.start as isize;
+            let end = start + layout.columns(form, form.num_columns(place.rows.len())) as isize;
+            (start >= 0 && end <= plane_len as isize).then_some(start as usize)
+        };
+        let extents = form.extents(place.rows.len());
+        let per_item = strips.len() / place.batch.len();
+        for line in 0..layout.lines.len() {
+            let Some(first) = first(layout.lines[line].slot) else { return false };
+            let first = first + form.column(flatten(layout.lines[line].outer, extents));
+            let start = layout.starts(line, 0, channels.len())[0];
+            for (number, strip) in strips.iter().enumerate() {
+                let plane = |channel: usize| form.source_plane(place, number / per_item, channel) * plane_len;
+                let from = plane(channels.start) + first + strip.column;
+                let last = plane(channels.end - 1) + first + strip.column;
+                // Whole vectors, where there are entries enough.
+                let least = strip.len + layout.reach;
+                let len = least.next_multiple_of(CHUNK).min(layout.line_len).min(source.len() - last);
+                let shape = CopyShape {
+                    len,
+                    num_rows: channels.len(),
+                    from_stride: plane_len,
+                    to_stride: layout.channel_stride(0),
+                };
+                copy_rows(*isa, &source[from..], &mut self.values[number * strip_len + start..], shape);
+            }
+        }
+        true
     }
 
     /// The part of a plane that the place visited last reads.

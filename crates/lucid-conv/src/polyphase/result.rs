@@ -12,8 +12,16 @@ use crate::runs::multi_indices;
 /// The sums of some channels at the positions of one batch item of a place.
 pub(crate) struct Sums<'a, T> {
     pub(crate) values: &'a [T],
-    /// Where the sums of each position of a column and each phase of a channel begin, phases row-major.
-    pub(crate) phases: &'a [usize],
+    /// Of each position of a column and each phase of a channel, phases row-major.
+    pub(crate) phases: &'a [PhaseSums],
+}
+
+/// Where the sums of a phase of a channel are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PhaseSums {
+    pub(crate) start: usize,
+    /// From there to those of the next channel.
+    pub(crate) of_channel: usize,
 }
 
 /// Where the results of a place are in the part of a plane that belongs to it: the same for every channel.
@@ -127,7 +135,7 @@ impl<T: Element> Placement<T> {
             starts.clear();
             starts.extend((0..group).map(|number| {
                 let (member, phase) = (number / self.phases, number % self.phases);
-                sums.phases[(member * self.outer_phases + rows[0].phase) * self.phases + phase]
+                sums.phases[(member * self.outer_phases + rows[0].phase) * self.phases + phase].start
             }));
             for row in rows {
                 let to = &mut plane[row.at + self.begin..][..self.count];

@@ -11,7 +11,7 @@ use super::form::{Filtering, Form, flatten};
 use super::packed::Packed;
 use super::place::{Place, Task};
 use super::planes::{Cut, Parts, Planes, Whole};
-use super::result::{Placement, Sums};
+use super::result::{PhaseSums, Placement, Sums};
 use super::schedule::{Packing, Schedule};
 use super::strips::Strip;
 use super::tiling::Tiling;
@@ -43,7 +43,7 @@ pub(crate) struct Scratch<T: 'static> {
     /// Of each panels of the schedule: its first row of sums.
     first_rows: Vec<usize>,
     /// Where the outputs of each phase of a channel begin.
-    phases: Vec<usize>,
+    phases: Vec<PhaseSums>,
     placement: Placement<T>,
 }
 
@@ -319,6 +319,9 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                 }
             }
             for item in 0..place.batch.len() {
+                if !is_by_column {
+                    find_phases(schedule, first_rows, item * of_item, phases);
+                }
                 for channel in chunk.clone() {
                     let (number, plane) = (channel - chunk.start, planes.plane(item, channel));
                     if is_by_column {
@@ -329,8 +332,8 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                             plane,
                         );
                     } else {
-                        find_phases(schedule, first_rows, number, item * of_item, phases);
                         placement.store(schedule.isa, &Sums { values: sums, phases }, plane);
+                        phases.iter_mut().for_each(|phase| phase.start += phase.of_channel);
                     }
                     let channel_of_result = place.group * form.result_channels + channel;
                     let start = parts.range(item, channel).start;
@@ -409,28 +412,27 @@ fn combine<T: Element, const N: usize>(
     are_finite
 }
 
-/// Where the outputs of each phase of a channel begin, from column `column` on: by number of the position in the column, then
+/// Where the outputs of each phase of the first channel begin, from column `column` on: by number of the position in the column, then
 /// by phase, row-major.
 fn find_phases<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     first_rows: &[usize],
-    channel: usize,
     column: usize,
-    starts: &mut Vec<usize>,
+    starts: &mut Vec<PhaseSums>,
 ) {
     let form = &schedule.form;
     let counts = form.axes.each_ref().map(|axis| axis.phases.len());
     let num_phases = form.num_phases();
     starts.clear();
-    starts.resize(num_phases * form.unit, 0);
+    starts.resize(num_phases * form.unit, PhaseSums::default());
     let mut first_rows = first_rows;
     for (panels, class) in schedule.classes().zip(&form.classes) {
         for (number, phase) in class.phases.iter().enumerate() {
             for member in 0..form.unit {
                 // The outputs take the places of the first four sums.
-                let row = first_rows[member] + channel * class.phases.len() + number;
-                starts[member * num_phases + flatten(phase.index, counts)] =
-                    row * schedule.row_stride + column;
+                let start = (first_rows[member] + number) * schedule.row_stride + column;
+                let of_channel = class.phases.len() * schedule.row_stride;
+                starts[member * num_phases + flatten(phase.index, counts)] = PhaseSums { start, of_channel };
             }
         }
         first_rows = &first_rows[panels.len()..];

@@ -17,6 +17,8 @@ pub(crate) enum Tiling {
 
 /// Vectors from which on it makes little difference how many there are.
 const MANY: usize = 8;
+/// Columns of minimal filtering from which on it is paid back that weights are made on the way.
+const MIN_COLUMNS: usize = 12;
 /// Columns of minimal filtering from which on vectors of them are full enough.
 const MANY_COLUMNS: usize = 64;
 /// Weights of minimal filtering that stay in a second-level cache.
@@ -51,7 +53,7 @@ impl Tiling {
             1 => columns_of_all <= lanes / 2,
             // Twice as many weights as taps take longer to arrive than to make.
             _ => {
-                columns_of_all < MANY_COLUMNS
+                (MIN_COLUMNS..MANY_COLUMNS).contains(&columns_of_all)
                     || form.source_channels * form.result_channels * form.num_products() > NEAR_WEIGHTS
             }
         };
