@@ -23,8 +23,10 @@ use crate::geometry::Geometry;
 /// Vectors of the source that are packed at a time: a third of a second-level cache, of 1 MiB where vectors have 64 bytes and of
 /// 512 KiB where they have 32.
 const SOURCE_VECTORS: usize = 5 * 1024;
-/// Elements of the source that are packed at a time where vectors run over rows: there are two copies of them.
-const COLUMNS_LEN: usize = 256 * 1024;
+/// Elements that the columns of a place hold where vectors run over rows, one per source channel and term.
+const VALUES_LEN: usize = 576 * 1024;
+/// Columns of a place there, at most: weights that are made on the way are paid back, and threads share the places.
+const MAX_COLUMNS_BY_ROW: usize = 128;
 /// Columns that a panel of weights is used for, at least, even if that takes blocks of source channels.
 const MIN_COLUMNS: usize = 128;
 /// Columns of a place, at least, for each column that its taps reach beyond them: the next place packs those once more.
@@ -97,16 +99,16 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let minimal = form.classes.iter().filter(|_| form.unit > 1);
         let transforms = minimal.map(|class| Transform::new(class, is_whole(&form, class))).collect();
         let main = panels.iter().max_by_key(|panels| panels.class.phases.len() * panels.terms().len());
+        let num_terms: usize = panels.iter().map(|panels| panels.terms().len()).sum();
+        let of_column = form.source_channels.saturating_mul(num_terms).max(1);
+        let most_by_row = (VALUES_LEN / of_column).clamp(MAX_COLUMNS, MAX_COLUMNS_BY_ROW);
         let columns = match tiling {
             Tiling::Positions { .. } => {
                 main.map_or(1, |panels| panels.kernel.max_vectors() * panels.kernel.lanes())
             }
             Tiling::Rows => {
                 let all = form.num_columns(form.axes[0].len);
-                let narrow = Layout::new(&form, CHUNK);
-                let of_column = form.source_channels * (narrow.per_channel() / narrow.line_len);
-                let parts = all.div_ceil((COLUMNS_LEN / of_column.max(1)).max(MAX_COLUMNS));
-                all.div_ceil(parts).next_multiple_of(CHUNK)
+                all.div_ceil(all.div_ceil(most_by_row)).next_multiple_of(CHUNK)
             }
         };
         let layout = Layout::new(&form, columns);
@@ -127,7 +129,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let least = MIN_COLUMNS.max(MIN_PER_REACH * layout.reach).div_ceil(width);
         let strips = match tiling {
             Tiling::Positions { .. } => (source_len / (channels * per_channel)).max(least).min(most),
-            Tiling::Rows => (COLUMNS_LEN / (channels * per_channel))
+            Tiling::Rows => (most_by_row / width.min(form.num_columns(form.axes[0].len)))
                 .max((MIN_PER_REACH * layout.reach).div_ceil(width))
                 .clamp(1, most),
         };
