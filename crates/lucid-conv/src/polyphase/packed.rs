@@ -18,6 +18,8 @@ use crate::runs::gather;
 const SLACK: usize = 32;
 /// Planes ahead of which one is asked for: each begins in a page of its own.
 const AHEAD: usize = 2;
+/// Strips up to which all channels of one are packed together. Of more, each channel would be asked for once a strip.
+const FEW_STRIPS: usize = 2;
 
 /// The packed source of a place, some channels at a time.
 #[derive(Debug)]
@@ -151,8 +153,8 @@ impl<T: Element> Packed<T> {
         }
     }
 
-    /// Packs channels whose lines are neighbouring entries of the source as they are: all channels of a strip's line together.
-    /// Returns whether they are.
+    /// Packs channels whose lines are neighbouring entries of the source as they are: all channels of a strip's line together,
+    /// where there are so few strips that finding each one takes longer than copying it. Returns whether it did.
     fn fill_as_it_is<const N: usize>(
         &mut self,
         schedule: &Schedule<T, N>,
@@ -164,7 +166,7 @@ impl<T: Element> Packed<T> {
         let Schedule { form, layout, isa, .. } = schedule;
         let (plane_len, strip_len) = (form.source_plane_len(), layout.strip_len(channels.len()));
         let axis = &form.axes[N - 1];
-        if form.unit > 1 || axis.source_step > 1 {
+        if form.unit > 1 || axis.source_step > 1 || strips.len() > FEW_STRIPS {
             return false;
         }
         // Where in a plane the first entry of a slot is.
