@@ -13,6 +13,8 @@ use crate::vector::Vector;
 /// How far ahead, in elements, a tile asks for the operand that may come from memory: the processor's own prefetching ends with
 /// every page.
 const PREFETCH: usize = 1024;
+/// The same for a signal, of which a term takes several vectors.
+const PREFETCH_SIGNAL: usize = 4 * PREFETCH;
 
 /// The operands of a tile, checked against one another once.
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +150,7 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
     // An address that is asked for need not be one of an element.
     let (mut ahead, step) = match terms.far {
         Far::Weights => (weights.wrapping_add(PREFETCH), M),
-        Far::Signal => (terms.signal.as_ptr().wrapping_add(position + PREFETCH), terms.channel_stride),
+        Far::Signal => (terms.signal.as_ptr().wrapping_add(position + PREFETCH_SIGNAL), terms.channel_stride),
         Far::Other(next) => (next.as_ptr(), next.len().div_ceil(terms.num_channels * terms.offsets.len())),
     };
     let is_signal_far = matches!(terms.far, Far::Signal);

@@ -1,4 +1,4 @@
-//! Few positions: tiles whose vectors run over rows of the weight.
+//! Tiles whose vectors run over rows of the weight: for few positions, or large weights.
 //!
 //! The sum is the same with its two factors exchanged, `sums[q, m] += source[c, q + shift(t)] * weight[c, t, m]`, so it is
 //! the same kernel: a panel of weights is its signal, of one long line, and a few columns of the source are its weights.

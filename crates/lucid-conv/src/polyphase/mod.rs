@@ -11,7 +11,7 @@
 //! grid, the source is de-interleaved as it is buffered. `lattice.rs` has one axis of this, `form.rs` all of them,
 //! `strips.rs`, `packed.rs`, `weights.rs` and `result.rs` the operands (`moves.rs` moves their entries,
 //! `transform.rs` makes the weights of shared products), `tiling.rs`, `place.rs`, `planes.rs` and `schedule.rs` the portions,
-//! `run.rs` does it, `by_row.rs` where there are few positions, and `ahead.rs` asks for what is added.
+//! `run.rs` does it, `by_row.rs` where vectors run over rows of the weight, and `ahead.rs` asks for what is added.
 //!
 //! The gradient of the weight sums over positions instead: see `gradient/`.
 

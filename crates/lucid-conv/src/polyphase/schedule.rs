@@ -112,6 +112,10 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             }
         };
         let layout = Layout::new(&form, columns);
+        let layout = match main {
+            Some(panels) if N == 1 && form.unit == 1 => even(&form, layout, panels.kernel.lanes()),
+            _ => layout,
+        };
         let width = layout.width;
 
         // Panels end where a chunk of channels does.
@@ -266,6 +270,17 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         };
         source + sums + panels + on_the_way
     }
+}
+
+/// The layout, or one with two strips of about equal width where it would have two or three that are not: then two threads have
+/// as much to do.
+fn even<const N: usize>(form: &Form<N>, layout: Layout<N>, lanes: usize) -> Layout<N> {
+    let (len, strips) = (form.axes[0].len, form.axes[0].len.div_ceil(layout.width));
+    let rest = len - (strips.max(1) - 1) * layout.width;
+    if (2..=3).contains(&strips) && 2 * rest < layout.width {
+        return Layout::new(form, len.div_ceil(2).next_multiple_of(lanes));
+    }
+    layout
 }
 
 /// At least so many positions of one axis as whole strips, or a little less where columns take turns whose number the width

@@ -11,17 +11,17 @@ use crate::geometry::Geometry;
 pub(crate) enum Tiling {
     /// Positions: so many columns of them or a little less, or at least [`MANY`] vectors.
     Positions { columns: usize },
-    /// Rows of the weight, where there are too few positions to fill vectors.
+    /// Rows of the weight, where there are too few positions to fill vectors, or too many weights to stay in a cache.
     Rows,
 }
 
 /// Vectors from which on it makes little difference how many there are.
 const MANY: usize = 8;
-/// Columns of minimal filtering from which on it is paid back that weights are made on the way.
-const MIN_COLUMNS: usize = 12;
+/// Columns of minimal filtering from which on it is paid back that weights are made on the way: measured with 4 to 17.
+const MIN_COLUMNS: usize = 9;
 /// Columns of minimal filtering from which on vectors of them are full enough.
 const MANY_COLUMNS: usize = 64;
-/// Weights of minimal filtering that stay in a second-level cache.
+/// Weights of minimal filtering that stay near. More of them, twice as many as taps, take longer to arrive than to make.
 const NEAR_WEIGHTS: usize = 512 * 1024;
 /// Positions that a tile has at most if its vectors run over rows.
 pub(crate) const MAX_COLUMNS: usize = 6;
@@ -48,16 +48,15 @@ impl Tiling {
             form.classes.iter().map(|class| class.phases.len() * class.phases[0].taps.len()).sum::<usize>();
         let fits = panel_channels * form.source_channels * taps <= MAX_PANELS_LEN;
         let columns_of_all = columns.saturating_mul(g.batch());
-        let are_few = match form.unit {
+        let is_by_row = match form.unit {
             // A vector of positions takes as long as half as many rows of one position each.
             1 => columns_of_all <= lanes / 2,
-            // Twice as many weights as taps take longer to arrive than to make.
             _ => {
-                (MIN_COLUMNS..MANY_COLUMNS).contains(&columns_of_all)
-                    || form.source_channels * form.result_channels * form.num_products() > NEAR_WEIGHTS
+                let weights = form.source_channels * form.result_channels * form.num_products();
+                columns_of_all >= MIN_COLUMNS && (columns_of_all < MANY_COLUMNS || weights > NEAR_WEIGHTS)
             }
         };
-        if are_few && rows >= 2 * lanes && fits {
+        if is_by_row && rows >= 2 * lanes && fits {
             return Tiling::Rows;
         }
         Tiling::Positions { columns: columns.min(MANY * lanes).next_multiple_of(lanes) }
