@@ -11,11 +11,12 @@
 //! grid, the source is de-interleaved as it is buffered. `lattice.rs` has one axis of this, `form.rs` all of them,
 //! `strips.rs`, `packed.rs`, `weights.rs` and `result.rs` the operands (`moves.rs` moves their entries,
 //! `transform.rs` makes the weights of shared products), `tiling.rs`, `place.rs`, `planes.rs` and `schedule.rs` the portions,
-//! `run.rs` does it, `by_row.rs` where vectors run over rows of the weight, and `ahead.rs` asks for what is added.
+//! `run.rs` does it, with tiles of `by_position.rs` or `by_row.rs`, and `ahead.rs` asks for what is added.
 //!
 //! The gradient of the weight sums over positions instead: see `gradient/`.
 
 mod ahead;
+mod by_position;
 mod by_row;
 mod form;
 mod gradient;

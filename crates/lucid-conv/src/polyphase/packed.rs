@@ -18,7 +18,9 @@ use crate::runs::gather;
 const SLACK: usize = 32;
 /// Planes ahead of which one is asked for: each begins in a page of its own.
 const AHEAD: usize = 2;
-/// Strips up to which all channels of one are packed together. Of more, each channel would be asked for once a strip.
+/// Planes that are packed together where they are packed as they are, and strips up to which they are. Of more strips, each
+/// plane would be looked for once a strip.
+const TOGETHER: usize = 8;
 const FEW_STRIPS: usize = 2;
 
 /// The packed source of a place, some channels at a time.
@@ -180,26 +182,37 @@ impl<T: Element> Packed<T> {
             let end = start + layout.columns(form, form.num_columns(place.rows.len())) as isize;
             (start >= 0 && end <= plane_len as isize).then_some(start as usize)
         };
+        if (0..layout.lines.len()).any(|line| first(layout.lines[line].slot).is_none()) {
+            return false;
+        }
         let extents = form.extents(place.rows.len());
         let per_item = strips.len() / place.batch.len();
-        for line in 0..layout.lines.len() {
-            let Some(first) = first(layout.lines[line].slot) else { return false };
-            let first = first + form.column(flatten(layout.lines[line].outer, extents));
-            let start = layout.starts(line, 0, channels.len())[0];
-            for (number, strip) in strips.iter().enumerate() {
-                let plane = |channel: usize| form.source_plane(place, number / per_item, channel) * plane_len;
-                let from = plane(channels.start) + first + strip.column;
-                let last = plane(channels.end - 1) + first + strip.column;
-                // Whole vectors, where there are entries enough.
-                let least = strip.len + layout.reach;
-                let len = least.next_multiple_of(CHUNK).min(layout.line_len).min(source.len() - last);
-                let shape = CopyShape {
-                    len,
-                    num_rows: channels.len(),
-                    from_stride: plane_len,
-                    to_stride: layout.channel_stride(0),
-                };
-                copy_rows(*isa, &source[from..], &mut self.values[number * strip_len + start..], shape);
+        let window = self.window(form, place);
+        for some in channels.clone().step_by(TOGETHER) {
+            let some = some..(some + TOGETHER).min(channels.end);
+            let plane = |item: usize, channel: usize| form.source_plane(place, item, channel) * plane_len;
+            for next in some.end..(some.end + TOGETHER).min(channels.end) {
+                for item in 0..place.batch.len() {
+                    prefetch(&source[plane(item, next)..][window.clone()]);
+                }
+            }
+            for (number, line) in layout.lines.iter().enumerate() {
+                let first = first(line.slot).unwrap_or(0) + form.column(flatten(line.outer, extents));
+                let start = layout.starts(number, some.start - channels.start, channels.len())[0];
+                for (number, strip) in strips.iter().enumerate() {
+                    let at = |channel: usize| plane(number / per_item, channel) + first + strip.column;
+                    let (from, last) = (at(some.start), at(some.end - 1));
+                    // Whole vectors, where there are entries enough.
+                    let least = strip.len + layout.reach;
+                    let len = least.next_multiple_of(CHUNK).min(layout.line_len).min(source.len() - last);
+                    let shape = CopyShape {
+                        len,
+                        num_rows: some.len(),
+                        from_stride: plane_len,
+                        to_stride: layout.channel_stride(0),
+                    };
+                    copy_rows(*isa, &source[from..], &mut self.values[number * strip_len + start..], shape);
+                }
             }
         }
         true

@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lucid_kernels::{Bias, Element, Isa, SignalLayout, Start, Terms, WINOGRAD_POINTS, winograd_outputs};
+use lucid_kernels::{Bias, Element, Isa, WINOGRAD_POINTS, winograd_outputs};
 
 use super::ahead;
+use super::by_position::add_sources;
 use super::by_row::Columns;
 use super::form::{Filtering, Form, flatten};
 use super::packed::Packed;
@@ -29,16 +30,16 @@ const SHARED: f64 = 200_000.0;
 /// A thread's own workspace.
 #[derive(Debug)]
 pub(crate) struct Scratch<T: 'static> {
-    packed: Packed<T>,
-    strips: Vec<Strip>,
+    pub(super) packed: Packed<T>,
+    pub(super) strips: Vec<Strip>,
     /// Place and source channels that are packed.
     holds: Option<(Place, Range<usize>)>,
     panels: Vec<T>,
     /// Panels of a block of source channels.
     of_block: Vec<T>,
-    sums: Vec<T>,
+    pub(super) sums: Vec<T>,
     /// What the sums of a tile begin with.
-    starts: Vec<T>,
+    pub(super) starts: Vec<T>,
     columns: Columns<T>,
     /// Of each panels of the schedule: its first row of sums.
     first_rows: Vec<usize>,
@@ -199,7 +200,7 @@ pub(super) struct PanelView<'a, T> {
     pub(super) first: usize,
     pub(super) channels: usize,
     /// Source channels.
-    sources: Range<usize>,
+    pub(super) sources: Range<usize>,
 }
 
 impl<T: Element, const N: usize> Run<'_, '_, T, N> {
@@ -445,7 +446,7 @@ pub(super) struct Block<'a> {
     /// Channels of the result.
     pub(super) chunk: Range<usize>,
     /// Channels of the source.
-    sources: Range<usize>,
+    pub(super) sources: Range<usize>,
 }
 
 impl Block<'_> {
@@ -458,65 +459,5 @@ impl Block<'_> {
     ) -> T {
         let channel = (self.chunk.start + channel).min(self.chunk.end - 1);
         bias.map_or(T::zero(), |bias| bias[self.place.group * form.result_channels + channel])
-    }
-}
-
-/// Adds the terms of some source channels to the sums of a chunk; the first ones begin with the bias. `begin` is told each
-/// channel of the chunk once, before some of its sums.
-fn add_sources<T: Element, const N: usize>(
-    schedule: &Schedule<T, N>,
-    block: &Block<'_>,
-    bias: Option<&[T]>,
-    panels: &PanelView<'_, T>,
-    scratch: &mut Scratch<T>,
-    begin: impl Fn(Range<usize>),
-) {
-    let Schedule { form, layout, row_stride, .. } = schedule;
-    let Block { chunk, sources, .. } = block;
-    let Scratch { packed, strips, sums, starts, .. } = scratch;
-    let strip_len = layout.strip_len(sources.len());
-    let (mut first_row, mut first_panel) = (0, 0);
-    // With minimal filtering it is added to the outputs.
-    let bias = bias.filter(|_| form.unit == 1);
-    for (class, offsets) in schedule.panels.iter().zip(&schedule.offsets) {
-        let kernel = &class.kernel;
-        let (m, lanes, num_phases) = (kernel.rows(), kernel.lanes(), class.class.phases.len());
-        let part = layout.part(class.sum, sources.len());
-        let signal = SignalLayout::new(offsets, layout.channel_stride(class.sum), sources.len())
-            .expect("the strips were packed by the same layout");
-        let term_len = offsets.len() * m;
-        let skipped = (chunk.start - panels.first) * num_phases / m;
-        for panel in 0..class.num_panels(chunk.len()) {
-            let panel_len = panels.sources.len() * term_len;
-            let weights = &panels.values[first_panel + (skipped + panel) * panel_len..][..panel_len];
-            let weights =
-                &weights[(sources.start - panels.sources.start) * term_len..][..sources.len() * term_len];
-            let row = first_row + panel * m;
-            if first_row == 0 {
-                let channel = |row: usize| (chunk.start + row.div_ceil(num_phases)).min(chunk.end);
-                begin(channel(panel * m)..channel((panel + 1) * m));
-            }
-            starts.clear();
-            starts.extend((0..m).map(|m_| block.bias(form, bias, (panel * m + m_) / num_phases)));
-            let start = if sources.start == 0 { Start::Rows(starts.as_slice()) } else { Start::Sums };
-            for (number, strip) in strips.iter().enumerate() {
-                let values = &packed.values[number * strip_len..][..strip_len][part..];
-                let terms = Terms::new(weights, m, values, signal).expect(
-                    "the panel has a weight per term and row, and the strip every entry that a term reads",
-                );
-                let mut position = 0;
-                while position < strip.len {
-                    // Tiles of about equal width: a narrow one would wait for its own sums.
-                    let left = (strip.len - position).div_ceil(lanes);
-                    let vectors = left.div_ceil(left.div_ceil(kernel.max_vectors()));
-                    let to = &mut sums[row * row_stride + number * layout.width + position..];
-                    let sums = lucid_kernels::Sums { values: to, row_stride: *row_stride };
-                    kernel.run(&terms, position, vectors, start, sums);
-                    position += vectors * lanes;
-                }
-            }
-        }
-        first_row += class.num_panels(chunk.len()) * m;
-        first_panel += class.len_of(panels.channels, panels.sources.len());
     }
 }
