@@ -53,7 +53,9 @@ impl Tiling {
             1 => columns_of_all <= lanes / 2,
             _ => {
                 let weights = form.source_channels * form.result_channels * form.num_products();
-                columns_of_all >= MIN_COLUMNS && (columns_of_all < MANY_COLUMNS || weights > NEAR_WEIGHTS)
+                // In images more terms than lines are copied for a column, and the few rows of a place share less.
+                let is_far = N == 1 && weights > NEAR_WEIGHTS;
+                columns_of_all >= MIN_COLUMNS && (columns_of_all < MANY_COLUMNS || is_far)
             }
         };
         if is_by_row && rows >= 2 * lanes && fits {
