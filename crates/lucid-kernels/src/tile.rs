@@ -234,6 +234,12 @@ impl<T: Copy> TileKernel<T> {
         self.by_vectors.len()
     }
 
+    /// How many of the vectors that are left the next tile takes, so that all are of about equal width: a narrow one would wait for
+    /// its own sums.
+    pub fn vectors_of(&self, left: usize) -> usize {
+        left.div_ceil(left.div_ceil(self.max_vectors()).max(1))
+    }
+
     /// Adds the sums of `vectors` vectors of positions from `position` on to `start`, as rows that lie
     /// `sums.row_stride` apart.
     ///
@@ -344,6 +350,25 @@ mod tests {
     fn every_kernel_computes_the_sum() {
         computes_the_sum::<f32>();
         computes_the_sum::<f64>();
+    }
+
+    #[test]
+    fn tiles_of_a_row_are_about_equally_wide() {
+        let kernel = tile_kernel::<f32>(Isa::Portable, 1).unwrap();
+        let most = kernel.max_vectors();
+        assert_eq!(kernel.vectors_of(0), 0);
+        for vectors in 1..5 * most {
+            let (mut left, mut widths) = (vectors, Vec::new());
+            while left > 0 {
+                widths.push(kernel.vectors_of(left));
+                left -= widths[widths.len() - 1];
+            }
+            let (narrowest, widest) = (widths.iter().min().unwrap(), widths.iter().max().unwrap());
+            assert!(
+                widths.len() == vectors.div_ceil(most) && widest - narrowest <= 1,
+                "{vectors}: {widths:?}"
+            );
+        }
     }
 
     #[test]

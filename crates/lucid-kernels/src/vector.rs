@@ -31,26 +31,26 @@ pub(crate) trait Vector: Copy {
 #[derive(Clone, Copy)]
 pub(crate) struct Lanes<T, const N: usize>(pub(crate) [T; N]);
 
-macro_rules! portable {
-    ($scalar:ty, $lanes:literal) => {
-        impl Vector for Lanes<$scalar, $lanes> {
+macro_rules! array {
+    ($name:ident, $scalar:ty, $lanes:literal, $multiply_add:expr) => {
+        impl Vector for $name<$scalar, $lanes> {
             type Element = $scalar;
             const LANES: usize = $lanes;
 
             #[inline(always)]
             unsafe fn zero() -> Self {
-                Lanes([0.0; $lanes])
+                $name([0.0; $lanes])
             }
 
             #[inline(always)]
             unsafe fn splat(value: $scalar) -> Self {
-                Lanes([value; $lanes])
+                $name([value; $lanes])
             }
 
             #[inline(always)]
             unsafe fn load(from: *const $scalar) -> Self {
                 // SAFETY: the caller promises LANES elements at `from`; an array has the alignment of its element.
-                Lanes(unsafe { from.cast::<[$scalar; $lanes]>().read() })
+                $name(unsafe { from.cast::<[$scalar; $lanes]>().read() })
             }
 
             #[inline(always)]
@@ -63,7 +63,7 @@ macro_rules! portable {
             unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
                 let mut result = addend;
                 for lane in 0..$lanes {
-                    result.0[lane] += self.0[lane] * factor.0[lane];
+                    result.0[lane] = $multiply_add(self.0[lane], factor.0[lane], addend.0[lane]);
                 }
                 result
             }
@@ -71,11 +71,11 @@ macro_rules! portable {
     };
 }
 
-portable!(f32, 4);
-portable!(f64, 2);
+array!(Lanes, f32, 4, |factor, x, addend| factor * x + addend);
+array!(Lanes, f64, 2, |factor, x, addend| factor * x + addend);
 // What loops over whole vectors leave.
-portable!(f32, 1);
-portable!(f64, 1);
+array!(Lanes, f32, 1, |factor, x, addend| factor * x + addend);
+array!(Lanes, f64, 1, |factor, x, addend| factor * x + addend);
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86 {
@@ -137,50 +137,10 @@ pub(crate) mod x86 {
     #[derive(Clone, Copy)]
     pub(crate) struct Fused<T, const N: usize>(pub(crate) [T; N]);
 
-    macro_rules! fused {
-        ($scalar:ty, $lanes:literal) => {
-            impl Vector for Fused<$scalar, $lanes> {
-                type Element = $scalar;
-                const LANES: usize = $lanes;
-
-                #[inline(always)]
-                unsafe fn zero() -> Self {
-                    Fused([0.0; $lanes])
-                }
-
-                #[inline(always)]
-                unsafe fn splat(value: $scalar) -> Self {
-                    Fused([value; $lanes])
-                }
-
-                #[inline(always)]
-                unsafe fn load(from: *const $scalar) -> Self {
-                    // SAFETY: the caller promises LANES elements at `from`; an array has the alignment of its element.
-                    Fused(unsafe { from.cast::<[$scalar; $lanes]>().read() })
-                }
-
-                #[inline(always)]
-                unsafe fn store(self, to: *mut $scalar) {
-                    // SAFETY: the caller promises LANES elements at `to`; an array has the alignment of its element.
-                    unsafe { to.cast::<[$scalar; $lanes]>().write(self.0) }
-                }
-
-                #[inline(always)]
-                unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
-                    let mut result = addend;
-                    for lane in 0..$lanes {
-                        result.0[lane] = self.0[lane].mul_add(factor.0[lane], addend.0[lane]);
-                    }
-                    result
-                }
-            }
-        };
-    }
-
-    fused!(f32, 4);
-    fused!(f32, 1);
-    fused!(f64, 2);
-    fused!(f64, 1);
+    array!(Fused, f32, 4, f32::mul_add);
+    array!(Fused, f32, 1, f32::mul_add);
+    array!(Fused, f64, 2, f64::mul_add);
+    array!(Fused, f64, 1, f64::mul_add);
 
     vector!(
         Avx2F32,

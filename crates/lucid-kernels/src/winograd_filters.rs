@@ -7,13 +7,10 @@ use crate::isa::Isa;
 use crate::vector::{Lanes, Vector};
 use crate::winograd::{WINOGRAD_POINTS, winograd_weights};
 
-/// How far ahead, in elements, taps are asked for that may come from memory.
-const PREFETCH: usize = 1024;
-
 /// Where the taps of some filters lie, a row per filter, and where their values belong; all of it once more for each source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FilterLayout {
-    /// Values, neighbours in each tap and each value.
+    /// Filters, neighbours in each tap and each value.
     pub rows: usize,
     /// Sources.
     pub num_sources: usize,
@@ -135,8 +132,6 @@ where
                 // row + LANES <= rows  =>  within the rows that the caller promises.
                 // SAFETY: hence the pointer stays within them.
                 let from = unsafe { taps[tap].add(row) };
-                // SAFETY: the caller promises the instruction set.
-                unsafe { X::prefetch(from.wrapping_add(PREFETCH)) };
                 // SAFETY: hence they can be read; the caller promises the instruction set.
                 unsafe { X::load(from) }
             };

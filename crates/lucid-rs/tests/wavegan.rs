@@ -42,6 +42,8 @@ mod progress;
 mod session;
 #[path = "../examples/common/spectrogram.rs"]
 mod spectrogram;
+#[path = "common/starting_over.rs"]
+mod starting_over;
 #[path = "../examples/common/stft.rs"]
 mod stft;
 #[path = "../examples/common/threads.rs"]
@@ -171,31 +173,7 @@ fn a_checkpoint_of_another_run_is_refused() {
 fn a_run_is_started_over_only_where_nothing_is_lost() {
     let (folder, config) = folder().unwrap();
     let run = |flags: &[&str]| run_in(folder.path(), "out", &[&["--config", &config], flags].concat());
-    run(&["--steps", "2"]).unwrap();
-    let path = folder.path().join("out/checkpoint.safetensors");
-    let checkpoint = fs::read(&path).unwrap();
-    // The same run, complete: the same bytes again.
-    run(&["--steps", "2"]).unwrap();
-    let refused = |flags: &[&str]| {
-        let before = fs::read(&path).unwrap();
-        let message = run(flags).unwrap_err().to_string();
-        assert!(message.starts_with(&format!("{} is the checkpoint", path.display())), "{message}");
-        assert!(message.contains("by --resume, give another --output, or remove it"), "{message}");
-        assert_eq!(fs::read(&path).unwrap(), before);
-    };
-    // One that was stopped before its third step, one of more steps than asked for, and another one.
-    for flags in
-        [["--steps", "3", "--seed", "0"], ["--steps", "1", "--seed", "0"], ["--steps", "2", "--seed", "1"]]
-    {
-        refused(&flags);
-    }
-    assert!(fs::read(&path).unwrap() == checkpoint);
-    // Who knows what this was.
-    fs::write(&path, b"damaged").unwrap();
-    refused(&["--steps", "2"]);
-    fs::remove_file(&path).unwrap();
-    run(&["--steps", "2"]).unwrap();
-    assert!(fs::read(&path).unwrap() == checkpoint);
+    starting_over::check(&folder.path().join("out"), run);
 }
 
 #[test]

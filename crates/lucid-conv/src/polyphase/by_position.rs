@@ -52,9 +52,7 @@ pub(super) fn add_sources<T: Element, const N: usize>(
                 );
                 let mut position = 0;
                 while position < strip.len {
-                    // Tiles of about equal width: a narrow one would wait for its own sums.
-                    let left = (strip.len - position).div_ceil(lanes);
-                    let vectors = left.div_ceil(left.div_ceil(kernel.max_vectors()));
+                    let vectors = kernel.vectors_of((strip.len - position).div_ceil(lanes));
                     let to = &mut sums[row * row_stride + number * layout.width + position..];
                     let sums = lucid_kernels::Sums { values: to, row_stride: *row_stride };
                     kernel.run(&terms, position, vectors, start, sums);

@@ -323,15 +323,12 @@ impl<T: Element> Terms<'_, T> {
                 None => terms.with_signal_far(),
             };
             let start = if is_begun { Start::Sums } else { Start::Rows(&zeros[..columns.len()]) };
-            let (lanes, most) = (kernel.lanes(), kernel.max_vectors());
-            let (mut row, mut rest) = (0, rows / lanes);
-            while rest > 0 {
-                // Two about equal parts rather than a large and a small one.
-                let vectors = if rest > most && rest < 2 * most { rest.div_ceil(2) } else { rest.min(most) };
+            let mut row = 0;
+            while row < rows {
+                let vectors = kernel.vectors_of((rows - row) / kernel.lanes());
                 let values = &mut sums[columns.start * rows + row..];
                 kernel.run(&terms, row, vectors, start, Sums { values, row_stride: rows });
-                row += vectors * lanes;
-                rest -= vectors;
+                row += vectors * kernel.lanes();
             }
         }
     }

@@ -91,7 +91,8 @@ impl<const N: usize> Form<N> {
 
     /// Whether the form is likely to be faster than `plain`: it has a fifth fewer products at least, and they outweigh what
     /// it costs to make lines and to take sums apart, once per channel and position of either side. A pass whose weight
-    /// `may_be_prepared` is chosen as if it were: both give the same bits.
+    /// `may_be_prepared` is chosen as if it were: both give the same bits. Where vectors run over rows, no row has to fill them, and
+    /// no more weights are read or packed.
     pub(crate) fn outdoes(&self, plain: &Form<N>, tiling: Tiling, may_be_prepared: bool) -> bool {
         // Of all columns, also those that rows are filled up with, to whole ones or to as many as take turns.
         let products =

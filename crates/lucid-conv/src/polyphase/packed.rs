@@ -182,7 +182,7 @@ impl<T: Element> Packed<T> {
             let end = start + layout.columns(form, form.num_columns(place.rows.len())) as isize;
             (start >= 0 && end <= plane_len as isize).then_some(start as usize)
         };
-        if (0..layout.lines.len()).any(|line| first(layout.lines[line].slot).is_none()) {
+        if layout.lines.iter().any(|line| first(line.slot).is_none()) {
             return false;
         }
         let extents = form.extents(place.rows.len());

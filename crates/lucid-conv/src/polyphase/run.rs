@@ -264,46 +264,15 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
         let mut start = channels.start;
         while start < channels.end {
             let chunk = start..(start + schedule.chunk).min(channels.end);
-            let is_by_column = schedule.is_by_column();
-            if !is_by_column {
+            if !schedule.is_by_column {
                 scratch.sums.resize(schedule.num_rows(chunk.len()) * row_stride, T::zero());
             }
-            let mut first_source = 0;
-            if schedule.tiling == Tiling::Rows {
-                first_source = form.source_channels;
-                self.add_by_row(
-                    &Block { place, chunk: chunk.clone(), sources: 0..first_source },
-                    panels,
-                    scratch,
-                );
-            }
-            while first_source < form.source_channels {
-                let sources = first_source..(first_source + schedule.reduction).min(form.source_channels);
-                let held = scratch.holds.as_ref().is_some_and(|(_, held)| *held == sources);
-                if !held {
-                    let Scratch { packed, strips, .. } = scratch;
-                    let source = (self.operands.source, self.fused.before);
-                    packed.fill(schedule, place, strips, sources.clone(), source);
-                    scratch.holds = Some((place.clone(), sources.clone()));
+            match schedule.tiling {
+                Tiling::Positions { .. } => self.add_by_position((place, &parts), &chunk, panels, scratch),
+                Tiling::Rows => {
+                    let block = Block { place, chunk: chunk.clone(), sources: 0..form.source_channels };
+                    self.add_by_row(&block, panels, scratch);
                 }
-                first_source = sources.end;
-                let block = Block { place, chunk: chunk.clone(), sources };
-                let is_last = block.sources.end == form.source_channels;
-                let begin = |channels: Range<usize>| {
-                    if is_last {
-                        ahead::skips(self.fused, place, &parts, channels);
-                    }
-                };
-                let mut own = std::mem::take(&mut scratch.of_block);
-                let of_block;
-                let panels = if self.panels.is_none() && schedule.packing == Packing::ByBlock {
-                    of_block = self.panels_of(place.group, (&chunk, block.sources.clone()), &mut own);
-                    &of_block
-                } else {
-                    panels
-                };
-                add_sources(schedule, &block, self.operands.bias, panels, scratch, begin);
-                scratch.of_block = own;
             }
             let Scratch { sums, first_rows, phases, placement, columns, .. } = scratch;
             find_first_rows(schedule, chunk.len(), first_rows);
@@ -320,12 +289,12 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                 }
             }
             for item in 0..place.batch.len() {
-                if !is_by_column {
+                if !schedule.is_by_column {
                     find_phases(schedule, first_rows, item * of_item, phases);
                 }
                 for channel in chunk.clone() {
                     let (number, plane) = (channel - chunk.start, planes.plane(item, channel));
-                    if is_by_column {
+                    if schedule.is_by_column {
                         let column = item * form.num_columns(place.rows.len());
                         placement.store_by_column(
                             schedule.isa,
@@ -342,6 +311,44 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                 }
             }
             start = chunk.end;
+        }
+    }
+
+    /// The sums of a chunk of channels, a block of source channels at a time, with vectors that run over positions.
+    fn add_by_position(
+        &self,
+        (place, parts): (&Place, &Parts),
+        chunk: &Range<usize>,
+        panels: &PanelView<'_, T>,
+        scratch: &mut Scratch<T>,
+    ) {
+        let schedule = self.schedule;
+        let num_sources = schedule.form.source_channels;
+        for start in (0..num_sources).step_by(schedule.reduction) {
+            let sources = start..(start + schedule.reduction).min(num_sources);
+            let held = scratch.holds.as_ref().is_some_and(|(_, held)| *held == sources);
+            if !held {
+                let Scratch { packed, strips, .. } = scratch;
+                let source = (self.operands.source, self.fused.before);
+                packed.fill(schedule, place, strips, sources.clone(), source);
+                scratch.holds = Some((place.clone(), sources.clone()));
+            }
+            let block = Block { place, chunk: chunk.clone(), sources };
+            let begin = |channels: Range<usize>| {
+                if block.sources.end == num_sources {
+                    ahead::skips(self.fused, place, parts, channels);
+                }
+            };
+            let mut own = std::mem::take(&mut scratch.of_block);
+            let of_block;
+            let panels = if self.panels.is_none() && schedule.packing == Packing::ByBlock {
+                of_block = self.panels_of(place.group, (chunk, block.sources.clone()), &mut own);
+                &of_block
+            } else {
+                panels
+            };
+            add_sources(schedule, &block, self.operands.bias, panels, scratch, begin);
+            scratch.of_block = own;
         }
     }
 
@@ -362,7 +369,7 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
         if !columns.add(schedule, block, self.operands.bias, panels) {
             self.finite.store(false, Ordering::Relaxed);
         }
-        if !schedule.is_by_column() {
+        if !schedule.is_by_column {
             columns.spread(schedule, block.chunk.len(), strips, sums);
         }
     }

@@ -69,10 +69,12 @@ pub(crate) struct Schedule<T: 'static, const N: usize> {
     pub(crate) tiling: Tiling,
     /// By class, then by sum.
     pub(crate) panels: Vec<Panels<T, N>>,
-    /// By class, with minimal filtering.
-    pub(crate) transforms: Vec<Transform>,
     /// Of each of them: where its terms read.
     pub(crate) offsets: Vec<Vec<usize>>,
+    /// By class, with minimal filtering.
+    pub(crate) transforms: Vec<Transform>,
+    /// Whether vectors run over rows, and the phases of a channel lie together in one panel as they do in the result.
+    pub(crate) is_by_column: bool,
     pub(crate) portions: Portions,
     pub(crate) packing: Packing,
     /// Source channels that are packed at a time.
@@ -204,14 +206,18 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             .iter()
             .map(|panels| panels.terms().iter().map(|term| layout.offset(&form, term)).collect())
             .collect();
+        let is_by_column = tiling == Tiling::Rows
+            && form.has_neighbouring_phases()
+            && panels.iter().all(|panels| panels.rows.is_multiple_of(phases));
         Schedule {
             form,
             isa,
             layout,
             tiling,
             panels,
-            transforms,
             offsets,
+            transforms,
+            is_by_column,
             portions,
             packing,
             reduction,
@@ -223,14 +229,6 @@ impl<T: Element, const N: usize> Schedule<T, N> {
     /// Rows of sums of so many channels, by class: the last panel may have more rows than are needed.
     pub(crate) fn num_rows(&self, channels: usize) -> usize {
         self.panels.iter().map(|panels| panels.num_panels(channels) * panels.rows).sum()
-    }
-
-    /// Whether vectors run over rows, and the phases of a channel lie together in one panel as they do in the result.
-    pub(crate) fn is_by_column(&self) -> bool {
-        let phases = self.form.num_phases();
-        self.tiling == Tiling::Rows
-            && self.form.has_neighbouring_phases()
-            && self.panels.iter().all(|panels| panels.rows.is_multiple_of(phases))
     }
 
     /// The terms of some panels.
