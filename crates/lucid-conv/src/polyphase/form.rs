@@ -110,9 +110,14 @@ pub(crate) struct Form<const N: usize> {
     pub(crate) classes: Vec<Arc<Class<N>>>,
     /// Flat positions that a column of sums stands for: 1, or 4 with minimal filtering.
     pub(crate) unit: usize,
-    /// Entries between the positions of a column, and columns whose positions follow one another: 1, or the dilation with
-    /// minimal filtering. Column `i apart + v` has positions `(unit i + j) apart + v`.
+    /// Entries between the positions of a column, and columns whose positions follow one another: 1, or with minimal filtering
+    /// the dilation times the items abreast. Column `i apart + v` has positions `(unit i + j) apart + v`.
     pub(crate) apart: usize,
+    /// Batch items whose entries take turns, number `p abreast + v` for position `p` of item `v` along the last axis: 1, or as many
+    /// as fill a vector where rows are shorter than that.
+    pub(crate) abreast: usize,
+    /// How far rows of the last axis are apart.
+    pub(crate) pitches: Pitches,
     /// Per axis: entries that do not exist at the end of a row, and are those at the beginning of the next one.
     shared: [usize; N],
     pub(crate) groups: usize,
@@ -143,18 +148,18 @@ pub(crate) enum Filtering {
 impl<const N: usize> Form<N> {
     pub(crate) fn new(g: &Geometry<N>, pass: Pass, filtering: Filtering) -> Self {
         let plain = Form::with_phases(g, pass, filtering, false);
-        if pass != Pass::BackwardData || filtering == Filtering::Minimal {
+        if pass != Pass::BackwardData || (filtering == Filtering::Minimal && N == 1) {
             return plain;
         }
-        let rows = plain.axes[0].len;
         let trimmed = Form::with_phases(g, pass, filtering, true);
-        let columns = trimmed.num_columns(trimmed.axes[0].len);
         // Tiles have a vector of 8 or 16 columns at least.
-        if columns.next_multiple_of(8) * 20 <= plain.num_columns(rows).next_multiple_of(8) * 19 {
-            trimmed
-        } else {
-            plain
-        }
+        let columns = |form: &Form<N>| form.num_columns(form.axes[0].len).next_multiple_of(8);
+        let is_better = match filtering {
+            Filtering::Plain => columns(&trimmed) * 20 <= columns(&plain) * 19,
+            // More of its phases read lines of their own.
+            Filtering::Minimal => trimmed.abreast > 1,
+        };
+        if is_better { trimmed } else { plain }
     }
 
     /// The form with the phases that a weight was packed for, whatever the length.
@@ -163,10 +168,12 @@ impl<const N: usize> Form<N> {
         let fine = if is_trimmed { Lattice::onto_fine_from_start } else { Lattice::onto_fine };
         let axes = g.axes.map(|axis| if onto_fine { fine(&axis) } else { Lattice::onto_coarse(&axis) });
         let last = &g.axes[N - 1];
-        let (unit, apart) = match filtering {
+        let dilation = if last.stride == 1 { last.dilation } else { 1 };
+        let (unit, abreast) = match filtering {
             Filtering::Plain => (1, 1),
-            Filtering::Minimal => (WINOGRAD_OUTPUTS, if last.stride == 1 { last.dilation } else { 1 }),
+            Filtering::Minimal => (WINOGRAD_OUTPUTS, items_abreast(g.batch(), &axes)),
         };
+        let apart = if unit == 1 { 1 } else { dilation * abreast };
         let (mut slots, mut slot_of) = (Vec::new(), BTreeMap::new());
         let mut classes: BTreeMap<Vec<Filter<N>>, Vec<Phase<N>>> = BTreeMap::new();
         for index in multi_indices(axes.each_ref().map(|axis| axis.phases.len())) {
@@ -176,6 +183,7 @@ impl<const N: usize> Form<N> {
             let num_taps = counts.iter().product();
             let (mut filters, mut taps) = (Vec::with_capacity(num_taps), Vec::with_capacity(num_taps));
             let mut of_last = of_axis[N - 1].to_vec();
+            of_last.iter_mut().for_each(|tap| tap.offset *= abreast);
             let chunks = match filtering {
                 Filtering::Plain => Vec::new(),
                 Filtering::Minimal => chunks(&mut of_last, apart),
@@ -240,43 +248,75 @@ impl<const N: usize> Form<N> {
             });
             shared[axis] = missing.min().unwrap_or(0).min(lattice.reach);
         }
-        Form {
+        let mut form = Form {
             axes,
             slots,
             classes,
             unit,
             apart,
+            abreast,
             shared,
             groups: g.groups,
             source_channels,
             result_channels,
             weight_strides,
             is_trimmed,
-        }
+            pitches: Pitches { entries: 0, columns: 0 },
+        };
+        form.pitches = form.find_pitches();
+        form
     }
 
-    /// Entries of the buffer per axis, for `rows` positions of the first axis. Rows of the last axis are whole columns.
+    /// Entries of an item's buffer per axis, for `rows` positions of the first axis. Rows of the last axis are whole columns.
     pub(crate) fn extents(&self, rows: usize) -> [usize; N] {
         let mut extents = self.axes.each_ref().map(|axis| axis.len + axis.reach);
         extents[0] = rows + self.axes[0].reach;
         for (extent, shared) in extents.iter_mut().zip(self.shared) {
             *extent -= shared;
         }
-        extents[N - 1] = extents[N - 1].next_multiple_of(self.unit * self.apart);
+        extents[N - 1] = extents[N - 1].next_multiple_of(self.unit * self.apart / self.abreast);
         extents
     }
 
-    /// The column that has a flat position, which begins whole columns or is of the last ones that there are.
-    pub(crate) fn column(&self, position: usize) -> usize {
+    /// The column that has a position of a row, which begins whole columns or is of the last ones that there are.
+    fn column(&self, position: usize) -> usize {
         let Form { unit, apart, .. } = *self;
         position / (unit * apart) * apart + (position % (unit * apart)).min(apart - 1)
     }
 
-    /// Columns of sums of `rows` positions of the first axis.
+    /// Columns from one row of the last axis to the next: those of the entries, and those of the lines that are made of them.
+    /// Where items are abreast, lines have no columns of the last entries of a row, which only results before them read.
+    fn find_pitches(&self) -> Pitches {
+        let entries = self.extents(1)[N - 1] / self.unit * self.abreast;
+        if self.abreast == 1 {
+            return Pitches { entries, columns: entries };
+        }
+        let reach = self.terms().map(|term| term.offset).max().unwrap_or(0);
+        Pitches { entries, columns: (self.columns_of_row(self.axes[N - 1].len) + reach).min(entries) }
+    }
+
+    /// Columns of so many positions of the last axis.
+    fn columns_of_row(&self, positions: usize) -> usize {
+        self.column(positions * self.abreast - 1) + 1
+    }
+
+    /// How many sets of items abreast a place has.
+    pub(crate) fn num_sets(&self, place: &Place) -> usize {
+        place.batch.len() / self.abreast
+    }
+
+    /// The flat column of a position of the outer axes, where the rows of the last one are `pitch` columns apart.
+    pub(crate) fn outer_column(&self, mut position: [usize; N], pitch: usize) -> usize {
+        let mut extents = self.extents(1);
+        (position[N - 1], extents[N - 1]) = (0, pitch);
+        flatten(position, extents)
+    }
+
+    /// Columns of sums of `rows` positions of the first axis, of a set of items.
     pub(crate) fn num_columns(&self, rows: usize) -> usize {
         let mut last = self.axes.each_ref().map(|axis| axis.len - 1);
         last[0] = rows - 1;
-        self.column(flatten(last, self.extents(rows))) + 1
+        self.outer_column(last, self.pitches.columns) + self.columns_of_row(last[N - 1] + 1)
     }
 
     /// Phases of the result, all classes together.
@@ -349,6 +389,35 @@ impl<const N: usize> Form<N> {
         let axis = &self.axes[0];
         let at = axis.result_start + (q * axis.result_step) as isize;
         (at.max(0) as usize).min(axis.result_len)
+    }
+}
+
+/// Items abreast, so many at most: then a row of few columns is whole vectors of them.
+const MAX_ABREAST: usize = 16;
+const MIN_ABREAST: usize = 8;
+/// Positions of a row from which on columns of one item fill vectors.
+const SHORT_ROW: usize = 24;
+
+/// How many items take turns: a divisor of the batch, for images with short rows that begin with a whole group of phases.
+fn items_abreast<const N: usize>(batch: usize, axes: &[Lattice; N]) -> usize {
+    let last = &axes[N - 1];
+    if N == 1 || last.len >= SHORT_ROW || last.result_start != 0 {
+        return 1;
+    }
+    (MIN_ABREAST..=MAX_ABREAST).rev().find(|&items| batch.is_multiple_of(items)).unwrap_or(1)
+}
+
+/// How many columns rows of the last axis are apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pitches {
+    pub(crate) entries: usize,
+    pub(crate) columns: usize,
+}
+
+impl Pitches {
+    /// Where among those of the entries a column of the lines is.
+    pub(crate) fn entry(self, column: usize) -> usize {
+        column / self.columns * self.entries + column % self.columns
     }
 }
 

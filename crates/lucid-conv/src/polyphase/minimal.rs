@@ -95,17 +95,18 @@ impl<const N: usize> Form<N> {
     /// no more weights are read or packed.
     pub(crate) fn outdoes(&self, plain: &Form<N>, tiling: Tiling, may_be_prepared: bool) -> bool {
         // Of all columns, also those that rows are filled up with, to whole ones or to as many as take turns.
-        let products =
-            |form: &Form<N>| form.num_products() as f64 * form.num_columns(form.axes[0].len) as f64;
+        let products = |form: &Form<N>| {
+            form.num_products() as f64 * form.num_columns(form.axes[0].len) as f64 / form.abreast as f64
+        };
         let products = products(self) / products(plain);
         let rows = plain.result_channels * plain.num_phases();
-        let positions: usize = plain.axes.iter().map(|axis| axis.len).product();
+        let positions = plain.axes.iter().map(|axis| axis.len).product::<usize>() * self.abreast;
         let weight = plain.source_channels * plain.result_channels * plain.num_products();
         let is_paid_back = positions >= MIN_POSITIONS || (may_be_prepared && weight <= CACHED_WEIGHT);
         let least = if self.apart <= NEAR { MIN_CHANNELS } else { MIN_CHANNELS_APART };
         products <= 0.8
             && rows >= least
             && self.source_channels >= least
-            && (tiling == Tiling::Rows || (self.axes[N - 1].len >= MIN_ROW && is_paid_back))
+            && (tiling == Tiling::Rows || (self.axes[N - 1].len * self.abreast >= MIN_ROW && is_paid_back))
     }
 }

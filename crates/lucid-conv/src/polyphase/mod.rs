@@ -18,6 +18,7 @@
 mod ahead;
 mod by_position;
 mod by_row;
+mod content;
 mod form;
 mod gradient;
 mod lattice;

@@ -1,28 +1,21 @@
-//! Moving short stretches of entries: in whole vectors where there is room, as a call of the system's copy would take longer.
+//! Interleaving runs of neighbouring elements, and the inverse.
 
-use lucid_kernels::{Element, Isa, deinterleave, interleave};
+use lucid_kernels::{CopyShape, Element, Isa, copy_rows, deinterleave, interleave};
 
-/// Elements that are moved at a time.
+/// Elements of a short vector, by which others are padded.
 pub(crate) const CHUNK: usize = 8;
 
-/// The first `len` elements, and perhaps some after them.
-#[inline(always)]
-pub(crate) fn copy_over<T: Element>(to: &mut [T], from: &[T], len: usize) {
-    for at in (0..len).step_by(CHUNK) {
-        match (to.get_mut(at..at + CHUNK), from.get(at..at + CHUNK)) {
-            (Some(to), Some(from)) => to.copy_from_slice(from),
-            _ => to[at..len].copy_from_slice(&from[at..len]),
-        }
-    }
-}
-
-/// Runs up to which elements are shuffled in registers; longer ones are copied.
+/// Runs up to which elements are shuffled in registers; longer ones, and those that are whole vectors, are copied.
 const SHUFFLED_RUN: usize = 16;
 /// Groups of runs that are shuffled at a time: they stay in a first-level cache.
 const GROUPS: usize = 128;
 
-/// `rows[r * row_stride + i * run + v] = from[(i * num_rows + r) * run + v]` for `v < run` and `i < groups`, and perhaps
-/// something after each row: [`deinterleave`] for runs of elements.
+fn is_shuffled(run: usize) -> bool {
+    run <= SHUFFLED_RUN && !run.is_multiple_of(CHUNK)
+}
+
+/// `rows[r * row_stride + i * run + v] = from[(i * num_rows + r) * run + v]` for `v < run` and `i < groups`:
+/// [`deinterleave`] for runs of elements.
 pub(crate) fn deinterleave_runs<T: Element>(
     isa: Isa,
     (from, run): (&[T], usize),
@@ -32,13 +25,10 @@ pub(crate) fn deinterleave_runs<T: Element>(
     buffer: &mut Vec<T>,
 ) {
     let group = num_rows * run;
-    if run > SHUFFLED_RUN {
-        for i in 0..groups {
-            for row in 0..num_rows {
-                // What this writes too much, the next group writes over.
-                let to = &mut rows[row * row_stride + i * run..];
-                copy_over(to, &from[i * group + row * run..], run);
-            }
+    if !is_shuffled(run) {
+        let shape = CopyShape { len: run, num_rows: groups, from_stride: group, to_stride: run };
+        for row in 0..num_rows {
+            copy_rows(isa, &from[row * run..], &mut rows[row * row_stride..], shape);
         }
         return;
     }
@@ -64,10 +54,14 @@ pub(crate) fn interleave_runs<T: Element>(
     buffer: &mut Vec<T>,
 ) {
     let group = starts.len() * run;
-    let mut done = 0;
-    if run <= SHUFFLED_RUN {
+    let done = to.len() / group;
+    if !is_shuffled(run) {
+        let shape = CopyShape { len: run, num_rows: done, from_stride: run, to_stride: group };
+        for (row, &start) in starts.iter().enumerate().filter(|_| done > 0) {
+            copy_rows(isa, &values[start..], &mut to[row * run..], shape);
+        }
+    } else {
         buffer.resize((group * GROUPS).max(buffer.len()), T::zero());
-        done = to.len() / group;
         for first in (0..done).step_by(GROUPS) {
             let len = GROUPS.min(done - first);
             for (row, start) in starts.iter().enumerate() {
@@ -77,14 +71,9 @@ pub(crate) fn interleave_runs<T: Element>(
             interleave(isa, buffer, GROUPS, group, len, &mut to[first * group..]);
         }
     }
-    let mut at = done * group;
-    for i in done..to.len().div_ceil(group) {
-        for start in starts {
-            let len = run.min(to.len() - at);
-            // What this writes too much, the next one writes over.
-            copy_over(&mut to[at..], &values[start + i * run..], len);
-            at += len;
-        }
+    // The last group may end within a run, or before one.
+    for (to, start) in to[done * group..].chunks_mut(run).zip(starts) {
+        to.copy_from_slice(&values[start + done * run..][..to.len()]);
     }
 }
 

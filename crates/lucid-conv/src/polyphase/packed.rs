@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use lucid_kernels::{
-    CopyShape, Element, Isa, WINOGRAD_OUTPUTS, copy_rows, deinterleave, prefetch, winograd_lines,
+    CopyShape, Element, Isa, WINOGRAD_OUTPUTS, copy_rows, deinterleave, interleave, prefetch, winograd_lines,
 };
 
-use super::form::{Form, View, flatten};
+use super::content::{Content, Segment};
+use super::form::{Form, Pitches, View};
 use super::moves::{CHUNK, deinterleave_runs};
 use super::place::Place;
 use super::schedule::Schedule;
@@ -33,38 +34,16 @@ pub(crate) struct Packed<T> {
     segments: Vec<Segment>,
     /// What the segments span of a plane.
     span: Range<usize>,
-    /// A buffer: the same of one plane, activated.
+    /// A buffer: the same of one plane, or of those of items abreast, activated.
     activated: Vec<T>,
+    /// A buffer: the same of items abreast, with elements that take turns.
+    abreast: Vec<T>,
     /// The entries of a channel, where they do not lie together in the source: by phase.
     entries: Vec<T>,
     /// The same as they are in the source, with zeros where it ends.
     padded: Vec<T>,
     /// A buffer: runs of entries, taken apart.
     runs: Vec<T>,
-}
-
-/// Neighbouring entries that exist in the source, and others of as many that follow them at equal distances: the rows of an
-/// image.
-#[derive(Clone, Copy, Debug)]
-struct Segment {
-    /// How many entries come before.
-    to: usize,
-    len: usize,
-    /// Where in the span the first of them is.
-    from: usize,
-    /// How many there are, and what lies between them.
-    count: usize,
-    to_stride: usize,
-    from_stride: usize,
-}
-
-/// What the entries of a slot are made of, the same for every channel.
-#[derive(Clone, Debug)]
-struct Content {
-    /// Which of the place's segments.
-    segments: Range<usize>,
-    /// All entries, also those that do not exist and are 0.
-    len: usize,
 }
 
 impl<T: Element> Packed<T> {
@@ -75,6 +54,7 @@ impl<T: Element> Packed<T> {
             segments: Vec::new(),
             span: 0..0,
             activated: Vec::new(),
+            abreast: Vec::new(),
             entries: Vec::new(),
             padded: Vec::new(),
             runs: Vec::new(),
@@ -90,10 +70,11 @@ impl<T: Element> Packed<T> {
             return;
         }
         // A line begins as far after the place's first column as its offset of the outer axes.
-        let extents = form.extents(place.rows.len());
-        let outer = layout.lines.iter().map(|line| form.column(flatten(line.outer, extents)));
+        let pitch = form.pitches.entries;
+        let outer = layout.lines.iter().map(|line| form.outer_column(line.outer, pitch));
         let columns = layout.columns(form, form.num_columns(place.rows.len())) + outer.max().unwrap_or(0);
-        let content = |slot| Content::of(form, place, slot, columns * form.unit, segments);
+        let entries = columns * form.unit / form.abreast;
+        let content = |slot| Content::of(form, place, slot, entries, segments);
         contents.extend((0..form.slots.len()).map(content));
         let step = form.axes[N - 1].source_step;
         let end = |segment: &Segment| {
@@ -116,40 +97,46 @@ impl<T: Element> Packed<T> {
         let Schedule { form, layout, .. } = schedule;
         let plane_len = form.source_plane_len();
         let strip_len = layout.strip_len(channels.len());
-        let per_item = strips.len() / place.batch.len();
+        let (num_sets, abreast) = (form.num_sets(place), form.abreast);
+        let per_set = strips.len() / num_sets;
         self.values.resize(strips.len() * strip_len, T::zero());
         if before.is_none() && self.fill_as_it_is(schedule, place, strips, channels.clone(), source) {
             return;
         }
         let window = self.window(form, place);
-        let items = place.batch.len();
         for channel in channels.clone() {
             let at = (channel - channels.start, channels.len());
             let channel_of_source = place.group * form.source_channels + channel;
             let activate = before.map(|before| move |entries: &mut [T]| before(channel_of_source, entries));
-            for (batch, strips) in strips.chunks(per_item).enumerate() {
-                let next = (channel * items + batch + AHEAD) / items;
-                if next < channels.end {
-                    let next = form.source_plane(place, (batch + AHEAD) % items, next) * plane_len;
-                    prefetch(&source[next..][window.clone()]);
+            let plane = |item: usize, channel: usize| form.source_plane(place, item, channel) * plane_len;
+            for (set, strips) in strips.chunks(per_set).enumerate() {
+                let next = channel * num_sets + set + AHEAD;
+                if next / num_sets < channels.end {
+                    for item in 0..abreast {
+                        let plane = plane(next % num_sets * abreast + item, next / num_sets);
+                        prefetch(&source[plane..][window.clone()]);
+                    }
                 }
-                let plane = form.source_plane(place, batch, channel) * plane_len;
-                let plane = &source[plane..][..plane_len];
-                let first_strip = batch * per_item;
+                let to = (set * per_set, strips);
+                let first = plane(set * abreast, channel);
                 if N == 1 {
-                    self.fill_from_row(schedule, place, (first_strip, strips), at, (plane, activate));
+                    self.fill_from_row(schedule, place, to, at, (&source[first..][..plane_len], activate));
                     continue;
                 }
-                let from = &plane[self.span.start..];
+                let stride = plane(1, channel) - plane(0, channel);
+                let planes = Planes { values: &source[first + self.span.start..], stride };
                 let Some(activate) = activate else {
-                    self.fill_from_plane(schedule, place, (first_strip, strips), at, from);
+                    self.fill_from_planes(schedule, to, at, planes);
                     continue;
                 };
                 let mut activated = std::mem::take(&mut self.activated);
                 activated.clear();
-                activated.extend_from_slice(&from[..self.span.len()]);
+                for item in 0..abreast {
+                    activated.extend_from_slice(&planes.values[item * stride..][..self.span.len()]);
+                }
                 activate(&mut activated);
-                self.fill_from_plane(schedule, place, (first_strip, strips), at, &activated);
+                let planes = Planes { values: &activated, stride: self.span.len() };
+                self.fill_from_planes(schedule, to, at, planes);
                 self.activated = activated;
             }
         }
@@ -185,8 +172,8 @@ impl<T: Element> Packed<T> {
         if layout.lines.iter().any(|line| first(line.slot).is_none()) {
             return false;
         }
-        let extents = form.extents(place.rows.len());
-        let per_item = strips.len() / place.batch.len();
+        let pitch = form.pitches.entries;
+        let per_item = strips.len() / form.num_sets(place);
         let window = self.window(form, place);
         for some in channels.clone().step_by(TOGETHER) {
             let some = some..(some + TOGETHER).min(channels.end);
@@ -197,7 +184,7 @@ impl<T: Element> Packed<T> {
                 }
             }
             for (number, line) in layout.lines.iter().enumerate() {
-                let first = first(line.slot).unwrap_or(0) + form.column(flatten(line.outer, extents));
+                let first = first(line.slot).unwrap_or(0) + form.outer_column(line.outer, pitch);
                 let start = layout.starts(number, some.start - channels.start, channels.len())[0];
                 for (number, strip) in strips.iter().enumerate() {
                     let at = |channel: usize| plane(number / per_item, channel) + first + strip.column;
@@ -248,44 +235,61 @@ impl<T: Element> Packed<T> {
         }
     }
 
-    /// Fills one of so many channels of some strips from what the place spans of a plane of several axes.
-    fn fill_from_plane<const N: usize>(
+    /// Fills one of so many channels of some strips from what the place spans of a plane of several axes, or of those of items
+    /// abreast.
+    fn fill_from_planes<const N: usize>(
         &mut self,
         schedule: &Schedule<T, N>,
-        place: &Place,
         (first_strip, strips): (usize, &[Strip]),
         (channel, channels): (usize, usize),
-        plane: &[T],
+        planes: Planes<'_, T>,
     ) {
         let Schedule { form, layout, isa, .. } = schedule;
-        let step = form.axes[N - 1].source_step;
-        let extents = form.extents(place.rows.len());
-        let Packed { values, contents, segments, entries, padded, runs, .. } = self;
+        let (step, abreast) = (form.axes[N - 1].source_step, form.abreast);
+        let pitch = form.pitches.entries;
+        let Packed { values, contents, segments, span, entries, padded, runs, abreast: taking_turns, .. } =
+            self;
         let values = &mut values[first_strip * layout.strip_len(channels)..];
+        let plane = if abreast == 1 {
+            planes.values
+        } else {
+            taking_turns.resize((span.len() * abreast).max(taking_turns.len()), T::zero());
+            interleave(*isa, planes.values, planes.stride, abreast, span.len(), taking_turns);
+            &taking_turns[..]
+        };
         // Lines of one slot follow one another.
         let mut numbers = (0..layout.lines.len()).peekable();
         while let Some(&first) = numbers.peek() {
             let slot = layout.lines[first].slot;
             let content = &contents[slot];
+            let len = content.len * abreast;
             let of_slot = &segments[content.segments.clone()];
             let from = match content.together(of_slot, step) {
-                Some(from) => &plane[from..][..content.len],
+                Some(from) => &plane[from * abreast..][..len],
                 None => {
-                    padded.resize((content.len + SLACK).max(padded.len()), T::zero());
-                    content.copy(*isa, of_slot, plane, step, padded);
-                    &padded[..content.len]
+                    padded.resize((len + SLACK).max(padded.len()), T::zero());
+                    content.copy(*isa, of_slot, (plane, abreast), step, padded);
+                    &padded[..len]
                 }
             };
             let rows = match form.unit {
                 1 => Rows { values: from, stride: 0, step: 1 },
-                unit => columns(*isa, from, (form.apart, 1), content.len / unit, entries, runs),
+                unit => columns(*isa, from, (form.apart, 1), len / unit, entries, runs),
             };
             while let Some(number) = numbers.next_if(|&number| layout.lines[number].slot == slot) {
-                let column = form.column(flatten(layout.lines[number].outer, extents));
+                let column = form.outer_column(layout.lines[number].outer, pitch);
                 put_line(schedule, number, rows, (0, column), strips, values, (channel, channels));
             }
         }
     }
+}
+
+/// What a place spans of the planes of items abreast.
+#[derive(Clone, Copy)]
+struct Planes<'a, T> {
+    values: &'a [T],
+    /// From one item to the next one.
+    stride: usize,
 }
 
 /// Puts a line into neighbouring strips, the first of which is where `values` begin: what their columns read of it, from rows
@@ -317,37 +321,49 @@ fn put_line<T: Element, const N: usize>(
     }
     let to = values.chunks_mut(strip_len).skip(strips.len() - single.len());
     for (strip, to) in single.iter().zip(to) {
-        put(schedule, line, rows, (phase, column + strip.column), strip.len, to, (channel, channels));
+        put(schedule, line, rows, (phase, column), *strip, to, (channel, channels));
     }
 }
 
-/// Puts a line into a strip, for one of so many channels: what `columns` columns read of it, from rows of entries of a
-/// source phase, from one of their columns on.
+/// Puts a line into a strip, for one of so many channels: what its columns read of it, from rows of entries of a source
+/// phase, from one of their columns on.
 fn put<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     line: usize,
     rows: Rows<'_, T>,
     (phase, column): (usize, usize),
-    columns: usize,
+    strip: Strip,
     to: &mut [T],
     (channel, channels): (usize, usize),
 ) {
     let Schedule { form, layout, isa, .. } = schedule;
     let starts = layout.starts(line, channel, channels);
+    let least = strip.len + layout.reach;
     // Whole vectors, where there are entries enough.
-    let least = columns + layout.reach;
-    let most = least.next_multiple_of(CHUNK).min(layout.line_len);
+    let most = |at: usize, len: usize| len.next_multiple_of(2 * CHUNK).min(layout.line_len - at);
     match layout.lines[line].view {
         View::Entries => {
-            let from = &rows.values[phase * rows.stride + column..];
-            gather(&mut to[starts[0]..][..most.min(from.len())], from, 1);
+            let from = &rows.values[phase * rows.stride + column + strip.column..];
+            gather(&mut to[starts[0]..][..most(0, least).min(from.len())], from, 1);
         }
         View::Winograd { shift } => {
-            let d = std::array::from_fn(|j| {
-                let (blocks, row) = ((shift + j) / WINOGRAD_OUTPUTS, (shift + j) % WINOGRAD_OUTPUTS);
-                (row * rows.step + phase) * rows.stride + column + blocks * form.apart
-            });
-            winograd_lines(*isa, rows.values, d, most, layout.members(line), to, starts);
+            let pitches = form.pitches;
+            let mut at = 0;
+            while at < least {
+                let first = strip.column + at;
+                let len = match pitches {
+                    Pitches { entries, columns } if entries == columns => least,
+                    Pitches { columns, .. } => (columns - first % columns).min(least - at),
+                };
+                let d = std::array::from_fn(|j| {
+                    let (blocks, row) = ((shift + j) / WINOGRAD_OUTPUTS, (shift + j) % WINOGRAD_OUTPUTS);
+                    let column = column + pitches.entry(first) + blocks * form.apart;
+                    (row * rows.step + phase) * rows.stride + column
+                });
+                let starts = starts.map(|start| start + at);
+                winograd_lines(*isa, rows.values, d, most(at, len), layout.members(line), to, starts);
+                at += len;
+            }
         }
     }
 }
@@ -424,74 +440,4 @@ fn columns<'a, T: Element>(
         deinterleave_runs(isa, (from, apart), columns / apart, (entries, stride), num_rows, runs);
     }
     Rows { values: entries, stride, step }
-}
-
-impl Content {
-    /// Finds out what `len` entries of a slot are made of.
-    fn of<const N: usize>(
-        form: &Form<N>,
-        place: &Place,
-        slot: usize,
-        len: usize,
-        segments: &mut Vec<Segment>,
-    ) -> Self {
-        let row_len = form.extents(place.rows.len())[N - 1];
-        let first = segments.len();
-        let step = form.axes[N - 1].source_step;
-        for to in (0..len).step_by(row_len) {
-            if let Some((skip, len, from)) = form.source(place, slot, to, row_len.min(len - to)) {
-                let own = Segment { to: to + skip, len, from, count: 1, to_stride: 0, from_stride: 0 };
-                if !segments[first..].last_mut().is_some_and(|last| last.takes(&own, step)) {
-                    segments.push(own);
-                }
-            }
-        }
-        Content { segments: first..segments.len(), len }
-    }
-
-    /// Where the entries lie in the source, if they lie there together.
-    fn together(&self, segments: &[Segment], step: usize) -> Option<usize> {
-        match *segments {
-            [segment] if step == 1 && segment.len == self.len => Some(segment.from),
-            _ => None,
-        }
-    }
-
-    /// Puts the entries into a line.
-    fn copy<T: Element>(&self, isa: Isa, segments: &[Segment], plane: &[T], step: usize, to: &mut [T]) {
-        let existing: usize = segments.iter().map(|segment| segment.len * segment.count).sum();
-        if existing < self.len {
-            to[..self.len].fill(T::zero());
-        }
-        for &Segment { to: start, len, from, count, to_stride, from_stride } in segments {
-            if step == 1 {
-                let shape = CopyShape { len, num_rows: count, from_stride, to_stride };
-                copy_rows(isa, &plane[from..], &mut to[start..], shape);
-                continue;
-            }
-            for row in 0..count {
-                let from = &plane[from + row * from_stride..];
-                gather(&mut to[start + row * to_stride..][..len], from, step);
-            }
-        }
-    }
-}
-
-impl Segment {
-    /// Takes another in, if its entries continue these or are the next of equal distance.
-    fn takes(&mut self, next: &Segment, step: usize) -> bool {
-        // Rows without padding may lie together, one after the other.
-        if self.count == 1 && self.to + self.len == next.to && self.from + self.len * step == next.from {
-            self.len += next.len;
-            return true;
-        }
-        let (to, from) = (next.to - self.to, next.from.checked_sub(self.from));
-        let Some(from) = from.filter(|_| self.len == next.len) else { return false };
-        if self.count == 1 {
-            (self.to_stride, self.from_stride) = (to, from);
-        }
-        let is_next = to == self.count * self.to_stride && from == self.count * self.from_stride;
-        self.count += usize::from(is_next);
-        is_next
-    }
 }

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use lucid_kernels::{CopyShape, Element, Isa, copy_rows, interleave};
+use lucid_kernels::{CopyShape, Element, Isa, copy_rows, deinterleave, interleave};
 
-use super::form::{Form, flatten};
+use super::form::Form;
 use super::moves::interleave_runs;
 use super::place::Place;
 use crate::runs::multi_indices;
@@ -49,6 +49,9 @@ pub(crate) struct Placement<T> {
     starts: Vec<usize>,
     /// A buffer: rows of several classes, brought together, or runs of several rows.
     gathered: Vec<T>,
+    /// Buffers: the results of a channel with items abreast, and the same item by item.
+    abreast: Vec<T>,
+    of_items: Vec<T>,
 }
 
 /// The sums of one channel by column.
@@ -87,6 +90,8 @@ impl<T: Element> Placement<T> {
             phases: 1,
             starts: Vec::new(),
             gathered: Vec::new(),
+            abreast: Vec::new(),
+            of_items: Vec::new(),
         }
     }
 
@@ -95,7 +100,7 @@ impl<T: Element> Placement<T> {
         const { assert!(N >= 1) };
         let last = N - 1;
         let lattice = &form.axes[last];
-        let extents = form.extents(place.rows.len());
+        let pitch = form.pitches.columns;
         let mut positions = form.axes.each_ref().map(|axis| axis.len);
         positions[0] = place.rows.len();
         let start = if last == 0 { place.rows.start } else { 0 };
@@ -114,7 +119,7 @@ impl<T: Element> Placement<T> {
         for (number, phase) in multi_indices(outer_phases).enumerate() {
             self.rows.extend(multi_indices(positions).filter_map(|outer| {
                 let at = form.outer_result(place, outer, phase, first)? * lattice.result_len;
-                Some(Row { phase: number, column: form.column(flatten(outer, extents)), at })
+                Some(Row { phase: number, column: form.outer_column(outer, pitch), at })
             }));
         }
         self.outer_phases = outer_phases.iter().product();
@@ -132,11 +137,7 @@ impl<T: Element> Placement<T> {
         let tail = head + whole * group;
         let Placement { rows, starts, gathered, .. } = self;
         for rows in rows.chunk_by(|a, b| a.phase == b.phase) {
-            starts.clear();
-            starts.extend((0..group).map(|number| {
-                let (member, phase) = (number / self.phases, number % self.phases);
-                sums.phases[(member * self.outer_phases + rows[0].phase) * self.phases + phase].start
-            }));
+            find_starts(sums, (group, self.phases), (rows[0].phase, self.outer_phases), starts);
             for row in rows {
                 let to = &mut plane[row.at + self.begin..][..self.count];
                 if self.apart > 1 {
@@ -165,6 +166,30 @@ impl<T: Element> Placement<T> {
 }
 
 impl<T: Element> Placement<T> {
+    /// The sums of a channel with so many items abreast, as the results of the place of each item. Every position of the place
+    /// has a result, but perhaps the last.
+    pub(crate) fn take_apart(
+        &mut self,
+        isa: Isa,
+        sums: &Sums<'_, T>,
+        abreast: usize,
+    ) -> impl Iterator<Item = &[T]> {
+        let len = self.rows.iter().map(|row| row.at + self.count).max().unwrap_or(0);
+        self.abreast.resize((len * abreast).max(self.abreast.len()), T::zero());
+        self.of_items.resize((len * abreast).max(self.of_items.len()), T::zero());
+        let group = self.phases * self.unit;
+        let Placement { rows, starts, gathered, abreast: taking_turns, of_items, .. } = self;
+        for rows in rows.chunk_by(|a, b| a.phase == b.phase) {
+            find_starts(sums, (group, self.phases), (rows[0].phase, self.outer_phases), starts);
+            for row in rows {
+                let to = &mut taking_turns[row.at * abreast..][..self.count * abreast];
+                interleave_runs(isa, &sums.values[row.column..], starts, self.apart, to, gathered);
+            }
+        }
+        deinterleave(isa, &taking_turns[..len * abreast], abreast, len, of_items, len);
+        of_items.chunks_exact(len.max(1)).take(abreast)
+    }
+
     /// As [`store`](Self::store), for results along one axis, of neighbouring positions: the phases of one follow one another on
     /// both sides.
     pub(crate) fn store_by_column(&self, isa: Isa, sums: ByColumn<'_, T>, plane: &mut [T]) {
@@ -233,6 +258,20 @@ impl<const N: usize> Form<N> {
         }
         Some(at)
     }
+}
+
+/// Where the sums begin that take turns in a row of a phase of the outer axes.
+fn find_starts<T>(
+    sums: &Sums<'_, T>,
+    (group, phases): (usize, usize),
+    (outer_phase, outer_phases): (usize, usize),
+    starts: &mut Vec<usize>,
+) {
+    starts.clear();
+    starts.extend((0..group).map(|number| {
+        let (member, phase) = (number / phases, number % phases);
+        sums.phases[(member * outer_phases + outer_phase) * phases + phase].start
+    }));
 }
 
 /// `to[q * starts.len() + r] = values[starts[r] + q]` for `q < len`.

@@ -90,9 +90,12 @@ impl PanelShape {
         PanelShape { filtering, is_trimmed: form.is_trimmed, tiling: Tiling::of(g, form, isa) }
     }
 
-    /// Whether panels of this shape are as good as those of another: of any but the shortest results they are.
+    /// Whether panels of this shape are as good as those of another, and give the same bits: of any but the shortest results
+    /// they are.
     pub(crate) fn serves(&self, other: &PanelShape) -> bool {
-        self.filtering == other.filtering && (self.tiling == Tiling::Rows) == (other.tiling == Tiling::Rows)
+        self.filtering == other.filtering
+            && (self.tiling == Tiling::Rows) == (other.tiling == Tiling::Rows)
+            && (self.filtering == Filtering::Plain || self.is_trimmed == other.is_trimmed)
     }
 }
 
@@ -259,7 +262,7 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
             packed.visit(form, layout, place);
             scratch.holds = None;
         }
-        let per_item = scratch.strips.len() / place.batch.len();
+        let num_sets = form.num_sets(place);
         let parts = Parts::new(form, place);
         let mut start = channels.start;
         while start < channels.end {
@@ -274,40 +277,48 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                     self.add_by_row(&block, panels, scratch);
                 }
             }
-            let Scratch { sums, first_rows, phases, placement, columns, .. } = scratch;
+            let Scratch { strips, sums, first_rows, phases, placement, columns, .. } = scratch;
             find_first_rows(schedule, chunk.len(), first_rows);
-            let of_item = per_item * layout.width;
+            let of_set = strips.len() / num_sets * layout.width;
             if form.unit > 1 && schedule.tiling != Tiling::Rows {
                 let columns = form.num_columns(place.rows.len());
-                let items = (0..place.batch.len()).map(|item| (item * of_item, columns));
+                let sets = (0..num_sets).map(|set| (set * of_set, columns));
                 let channels = place.group * form.result_channels + chunk.start..;
                 let bias = |channel: usize| {
                     self.operands.bias.map_or(T::zero(), |bias| bias[channels.start + channel])
                 };
-                if !combine(schedule, first_rows, chunk.len(), items, bias, sums) {
+                if !combine(schedule, first_rows, chunk.len(), sets, bias, sums) {
                     self.finite.store(false, Ordering::Relaxed);
                 }
             }
-            for item in 0..place.batch.len() {
+            for set in 0..num_sets {
                 if !schedule.is_by_column {
-                    find_phases(schedule, first_rows, item * of_item, phases);
+                    find_phases(schedule, first_rows, set * of_set, phases);
                 }
                 for channel in chunk.clone() {
-                    let (number, plane) = (channel - chunk.start, planes.plane(item, channel));
-                    if schedule.is_by_column {
-                        let column = item * form.num_columns(place.rows.len());
-                        placement.store_by_column(
-                            schedule.isa,
-                            columns.of_channel(schedule, number, column),
-                            plane,
-                        );
-                    } else {
-                        placement.store(schedule.isa, &Sums { values: sums, phases }, plane);
-                        phases.iter_mut().for_each(|phase| phase.start += phase.of_channel);
-                    }
                     let channel_of_result = place.group * form.result_channels + channel;
-                    let start = parts.range(item, channel).start;
-                    self.fused.finish_part(schedule.isa, plane, start, channel_of_result);
+                    let mut finish = |item: usize, store: &mut dyn FnMut(&mut [T])| {
+                        let plane = planes.plane(item, channel);
+                        store(plane);
+                        let start = parts.range(item, channel).start;
+                        self.fused.finish_part(schedule.isa, plane, start, channel_of_result);
+                    };
+                    if schedule.is_by_column {
+                        let column = set * form.num_columns(place.rows.len());
+                        let sums = columns.of_channel(schedule, channel - chunk.start, column);
+                        finish(set, &mut |plane| placement.store_by_column(schedule.isa, sums, plane));
+                        continue;
+                    }
+                    let own = Sums { values: sums, phases };
+                    if form.abreast == 1 {
+                        finish(set, &mut |plane| placement.store(schedule.isa, &own, plane));
+                    } else {
+                        let of_items = placement.take_apart(schedule.isa, &own, form.abreast);
+                        for (v, of_item) in of_items.enumerate() {
+                            finish(set * form.abreast + v, &mut |plane| plane.copy_from_slice(of_item));
+                        }
+                    }
+                    phases.iter_mut().for_each(|phase| phase.start += phase.of_channel);
                 }
             }
             start = chunk.end;
@@ -389,13 +400,13 @@ fn find_first_rows<T: Element, const N: usize>(
     }));
 }
 
-/// Turns the sums of products into outputs, by item: its first column and how many there are. Returns whether all of them
+/// Turns the sums of products into outputs, by set of items: its first column and how many there are. Returns whether all of them
 /// are finite, as they are not if something was not that they are made of.
 fn combine<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     first_rows: &[usize],
     channels: usize,
-    items: impl Iterator<Item = (usize, usize)> + Clone,
+    sets: impl Iterator<Item = (usize, usize)> + Clone,
     bias: impl Fn(usize) -> T,
     sums: &mut [T],
 ) -> bool {
@@ -406,7 +417,7 @@ fn combine<T: Element, const N: usize>(
         first_rows = others;
         let num_phases = class.phases.len();
         for row in 0..channels * num_phases {
-            for (column, columns) in items.clone() {
+            for (column, columns) in sets.clone() {
                 let mut starts = [0; WINOGRAD_POINTS];
                 for (start, first) in starts.iter_mut().zip(rows) {
                     *start = (first + row) * schedule.row_stride + column;

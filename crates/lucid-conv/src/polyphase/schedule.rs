@@ -39,6 +39,10 @@ const MAX_POSITIONS: usize = 1024;
 const SUMS_LEN: usize = 16 * 1024;
 /// Elements of sums that wait for further blocks of source channels.
 const WAITING_LEN: usize = 48 * 1024;
+/// Elements of the source and of the sums where items are abreast: a set of many items has more than a second-level cache holds of
+/// either, and every panel of a sum goes over what it reads of the source before those of the next one do.
+const SOURCE_LEN_ABREAST: usize = 512 * 1024;
+const SUMS_LEN_ABREAST: usize = 384 * 1024;
 /// Elements of weights up to which all of them are packed at once, and that a task packs otherwise.
 const PANELS_LEN: usize = 256 * 1024;
 /// Elements of weights that a task packs at most, even if it has few rows then.
@@ -126,13 +130,19 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             .fold(1, |align, panels| lcm(align, panels.rows / gcd(panels.rows, panels.class.phases.len())));
         // As many strips as fit with all channels, or at least some with as many channels as fit.
         let (channels, per_channel) = (form.source_channels, layout.per_channel().max(1));
-        let source_len = SOURCE_VECTORS * main.map_or(1, |panels| panels.kernel.lanes());
+        let source_len = match form.abreast {
+            1 => SOURCE_VECTORS * main.map_or(1, |panels| panels.kernel.lanes()),
+            _ => SOURCE_LEN_ABREAST,
+        };
         let least_rows = form.num_sums() * align.min(form.result_channels);
         let most = MAX_POSITIONS.min(WAITING_LEN / least_rows);
         // All phases of a signal are de-interleaved together.
         let of_column = if N == 1 { form.axes[0].source_step * form.unit } else { 1 };
         let most = (most.min(MAX_WINDOW_LEN / of_column) / width).max(1);
-        let least = MIN_COLUMNS.max(MIN_PER_REACH * layout.reach).div_ceil(width);
+        let least = match form.abreast {
+            1 => MIN_COLUMNS.max(MIN_PER_REACH * layout.reach).div_ceil(width),
+            _ => 1,
+        };
         let strips = match tiling {
             Tiling::Positions { .. } => (source_len / (channels * per_channel)).max(least).min(most),
             Tiling::Rows => (most_by_row / width.min(form.num_columns(form.axes[0].len)))
@@ -140,15 +150,20 @@ impl<T: Element, const N: usize> Schedule<T, N> {
                 .clamp(1, most),
         };
         let len = form.axes[0].len;
-        let inner: usize = form.extents(1)[1..].iter().product();
-        let rows = (strips * width * form.unit / inner).clamp(1, len);
+        // Columns of a position of the first axis; of a signal, positions of one.
+        let rows = match N {
+            1 => strips * width * form.unit,
+            _ => strips * width / (form.num_columns(2) - form.num_columns(1)),
+        };
+        let rows = rows.clamp(1, len);
         let parts = len.div_ceil(rows);
         // In parts as equal as whole strips allow.
         let rows = len.div_ceil(parts);
         let rows = if N == 1 { whole_strips(rows, width, &form).min(len) } else { rows };
-        let per_item = form.num_columns(rows).div_ceil(width);
-        let items = if rows == len { (strips / per_item).clamp(1, g.batch().max(1)) } else { 1 };
-        let strips = per_item * items;
+        let per_set = form.num_columns(rows).div_ceil(width);
+        let num_sets = g.batch().max(1).div_ceil(form.abreast);
+        let sets = if rows == len { (strips / per_set).clamp(1, num_sets) } else { 1 };
+        let (strips, items) = (per_set * sets, sets * form.abreast);
         let max_terms = panels.iter().map(|panels| panels.terms().len()).max().unwrap_or(1);
         let reduction = (source_len / (strips * per_channel)).max(MIN_TERMS.div_ceil(max_terms.max(1)));
         let reduction = match tiling {
@@ -199,7 +214,11 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let of_task = of_task.max(least).min(fitting).min(form.result_channels);
         let of_task = aligned(of_task);
         let row_stride = strips * width + 16;
-        let sums_len = if reduction < channels { WAITING_LEN } else { SUMS_LEN };
+        let sums_len = match form.abreast {
+            1 if reduction == channels => SUMS_LEN,
+            1 => WAITING_LEN,
+            _ => SUMS_LEN_ABREAST,
+        };
         let chunk = aligned(sums_len / (row_stride * form.num_sums())).min(of_task);
         let portions = Portions { items, rows, channels: of_task, run };
         let offsets = panels

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use lucid_kernels::WINOGRAD_POINTS;
 
-use super::form::{Form, Line, Term, flatten};
+use super::form::{Form, Line, Term};
 use super::place::Place;
 
 /// Elements of the source of one strip that should stay in a first-level cache beside a panel of weights.
@@ -49,9 +49,9 @@ pub(crate) struct Layout<const N: usize> {
 /// A strip of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Strip {
-    /// The first column, within its item of the place.
+    /// The first column, within its set of items of the place.
     pub(crate) column: usize,
-    /// Columns up to the end of the item, at most the width.
+    /// Columns up to the end of the set, at most the width.
     pub(crate) len: usize,
 }
 
@@ -130,7 +130,8 @@ impl<const N: usize> Layout<N> {
     /// interleaved.
     pub(crate) fn columns(&self, form: &Form<N>, columns: usize) -> usize {
         let following = if form.unit > 1 { 2 * form.apart } else { 0 };
-        (columns + self.reach + following).next_multiple_of(form.apart)
+        let columns = form.pitches.entry(columns + self.reach - 1) + 1;
+        (columns + following).next_multiple_of(form.apart)
     }
 
     /// The members of a line that are read.
@@ -146,12 +147,12 @@ impl<const N: usize> Layout<N> {
         })
     }
 
-    /// The strips of a place, item by item.
+    /// The strips of a place, one set of items after the other.
     pub(crate) fn strips(&self, form: &Form<N>, place: &Place) -> impl Iterator<Item = Strip> {
         let end = form.num_columns(place.rows.len());
         let starts = (0..end).step_by(self.width);
-        let of_item = starts.map(move |column| Strip { column, len: self.width.min(end - column) });
-        (0..place.batch.len()).flat_map(move |_| of_item.clone())
+        let of_set = starts.map(move |column| Strip { column, len: self.width.min(end - column) });
+        (0..form.num_sets(place)).flat_map(move |_| of_set.clone())
     }
 }
 
@@ -162,7 +163,6 @@ fn line_of<const N: usize>(term: &Term<N>, is_flat: bool) -> Line<N> {
 
 /// How far after a column a term reads in its line.
 fn shift<const N: usize>(form: &Form<N>, term: &Term<N>, is_flat: bool) -> usize {
-    // Rows of the last axis are whole columns, and no other extent than the first depends on the place.
-    let outer = if is_flat { form.column(flatten(term.line.outer, form.extents(1))) } else { 0 };
+    let outer = if is_flat { form.outer_column(term.line.outer, form.pitches.columns) } else { 0 };
     outer + term.offset
 }

@@ -47,7 +47,7 @@ impl Tiling {
         let taps =
             form.classes.iter().map(|class| class.phases.len() * class.phases[0].taps.len()).sum::<usize>();
         let fits = panel_channels * form.source_channels * taps <= MAX_PANELS_LEN;
-        let columns_of_all = columns.saturating_mul(g.batch());
+        let columns_of_all = columns.saturating_mul(g.batch() / form.abreast);
         let is_by_row = match form.unit {
             // A vector of positions takes as long as half as many rows of one position each.
             1 => columns_of_all <= lanes / 2,

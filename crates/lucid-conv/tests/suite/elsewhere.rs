@@ -138,6 +138,29 @@ fn long_signals_of_short_ones_weights() {
     }
 }
 
+/// Small images of a batch that minimal filtering takes abreast, whole vectors of them and others, beside weights that were
+/// prepared for one that it takes one by one.
+#[test]
+fn batches_of_small_images() {
+    let (down, up) = (Options::<2>::conv(), Options::<2>::conv_transpose());
+    for (options, channels, length, taps, batch) in [
+        (up.stride(2).padding(1), [5, 3], [3, 6], [4, 4], 16),
+        (up.stride(3).padding(2).output_padding(1).groups(3), [6, 3], [2, 5], [5, 7], 10),
+        (down.padding(1).stride([1, 2]), [3, 2], [4, 13], [3, 4], 24),
+        (down.stride(3).padding([(2, 0), (1, 3)]).groups(2), [4, 2], [5, 11], [2, 5], 18),
+        (down.dilation([1, 3]).padding(3), [2, 3], [3, 9], [3, 3], 9),
+        (up.dilation(2).padding([(1, 0), (3, 2)]), [2, 3], [3, 7], [2, 7], 32),
+    ] {
+        let setup =
+            Setup { length, taps, batch: Some(batch), ..Setup::new(options, channels, [1, 1], [1, 1]) };
+        let other = Setup { batch: Some(1), ..setup.clone() };
+        check::<f32, 2>(&Case { setup, other });
+    }
+    let options = Options::<3>::conv_transpose().stride(2).padding(1);
+    let setup = Setup::new(options, [3, 2], [2, 3, 2], [4, 2, 4]).batch(Some(8));
+    check::<f64, 3>(&Case { setup: setup.clone(), other: setup });
+}
+
 proptest! {
     #![proptest_config(config(20))]
 
