@@ -417,7 +417,15 @@ pub(crate) struct Pitches {
 impl Pitches {
     /// Where among those of the entries a column of the lines is.
     pub(crate) fn entry(self, column: usize) -> usize {
+        if self.entries == self.columns {
+            return column;
+        }
         column / self.columns * self.entries + column % self.columns
+    }
+
+    /// How many columns from one on are neighbours among those of the entries as well, at least.
+    pub(crate) fn together(self, column: usize) -> usize {
+        if self.entries == self.columns { usize::MAX } else { self.columns - column % self.columns }
     }
 }
 

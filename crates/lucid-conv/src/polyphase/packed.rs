@@ -7,7 +7,7 @@ use lucid_kernels::{
 };
 
 use super::content::{Content, Segment};
-use super::form::{Form, Pitches, View};
+use super::form::{Form, View};
 use super::moves::{CHUNK, deinterleave_runs};
 use super::place::Place;
 use super::schedule::Schedule;
@@ -347,18 +347,14 @@ fn put<T: Element, const N: usize>(
             gather(&mut to[starts[0]..][..most(0, least).min(from.len())], from, 1);
         }
         View::Winograd { shift } => {
-            let pitches = form.pitches;
             let mut at = 0;
             while at < least {
                 let first = strip.column + at;
-                let len = match pitches {
-                    Pitches { entries, columns } if entries == columns => least,
-                    Pitches { columns, .. } => (columns - first % columns).min(least - at),
-                };
+                let len = form.pitches.together(first).min(least - at);
+                let column = column + form.pitches.entry(first);
                 let d = std::array::from_fn(|j| {
                     let (blocks, row) = ((shift + j) / WINOGRAD_OUTPUTS, (shift + j) % WINOGRAD_OUTPUTS);
-                    let column = column + pitches.entry(first) + blocks * form.apart;
-                    (row * rows.step + phase) * rows.stride + column
+                    (row * rows.step + phase) * rows.stride + column + blocks * form.apart
                 });
                 let starts = starts.map(|start| start + at);
                 winograd_lines(*isa, rows.values, d, most(at, len), layout.members(line), to, starts);

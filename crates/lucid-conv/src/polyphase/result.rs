@@ -166,14 +166,9 @@ impl<T: Element> Placement<T> {
 }
 
 impl<T: Element> Placement<T> {
-    /// The sums of a channel with so many items abreast, as the results of the place of each item. Every position of the place
-    /// has a result, but perhaps the last.
-    pub(crate) fn take_apart(
-        &mut self,
-        isa: Isa,
-        sums: &Sums<'_, T>,
-        abreast: usize,
-    ) -> impl Iterator<Item = &[T]> {
+    /// Takes the sums of a channel with so many items abreast apart: what [`of_item`](Self::of_item) has then are the results of
+    /// the place. Every position has one, but perhaps the last.
+    pub(crate) fn take_apart(&mut self, isa: Isa, sums: &Sums<'_, T>, abreast: usize) {
         let len = self.rows.iter().map(|row| row.at + self.count).max().unwrap_or(0);
         self.abreast.resize((len * abreast).max(self.abreast.len()), T::zero());
         self.of_items.resize((len * abreast).max(self.of_items.len()), T::zero());
@@ -187,7 +182,11 @@ impl<T: Element> Placement<T> {
             }
         }
         deinterleave(isa, &taking_turns[..len * abreast], abreast, len, of_items, len);
-        of_items.chunks_exact(len.max(1)).take(abreast)
+    }
+
+    /// The results of one of the items, so many of each, that were taken apart last.
+    pub(crate) fn of_item(&self, item: usize, len: usize) -> &[T] {
+        &self.of_items[item * len..][..len]
     }
 
     /// As [`store`](Self::store), for results along one axis, of neighbouring positions: the phases of one follow one another on

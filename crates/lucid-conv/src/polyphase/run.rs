@@ -297,26 +297,24 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                 }
                 for channel in chunk.clone() {
                     let channel_of_result = place.group * form.result_channels + channel;
-                    let mut finish = |item: usize, store: &mut dyn FnMut(&mut [T])| {
+                    let own = Sums { values: sums, phases };
+                    if form.abreast > 1 {
+                        placement.take_apart(schedule.isa, &own, form.abreast);
+                    }
+                    for v in 0..form.abreast {
+                        let item = set * form.abreast + v;
                         let plane = planes.plane(item, channel);
-                        store(plane);
+                        if schedule.is_by_column {
+                            let column = set * form.num_columns(place.rows.len());
+                            let own = columns.of_channel(schedule, channel - chunk.start, column);
+                            placement.store_by_column(schedule.isa, own, plane);
+                        } else if form.abreast > 1 {
+                            plane.copy_from_slice(placement.of_item(v, plane.len()));
+                        } else {
+                            placement.store(schedule.isa, &own, plane);
+                        }
                         let start = parts.range(item, channel).start;
                         self.fused.finish_part(schedule.isa, plane, start, channel_of_result);
-                    };
-                    if schedule.is_by_column {
-                        let column = set * form.num_columns(place.rows.len());
-                        let sums = columns.of_channel(schedule, channel - chunk.start, column);
-                        finish(set, &mut |plane| placement.store_by_column(schedule.isa, sums, plane));
-                        continue;
-                    }
-                    let own = Sums { values: sums, phases };
-                    if form.abreast == 1 {
-                        finish(set, &mut |plane| placement.store(schedule.isa, &own, plane));
-                    } else {
-                        let of_items = placement.take_apart(schedule.isa, &own, form.abreast);
-                        for (v, of_item) in of_items.enumerate() {
-                            finish(set * form.abreast + v, &mut |plane| plane.copy_from_slice(of_item));
-                        }
                     }
                     phases.iter_mut().for_each(|phase| phase.start += phase.of_channel);
                 }
