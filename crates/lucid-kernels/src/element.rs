@@ -37,6 +37,7 @@ pub(crate) mod sealed {
     use super::Isa;
     use crate::copy::Copy;
     use crate::filter::{Rows, Taps};
+    use crate::interleave::Interleaving;
     use crate::tile::TileKernel;
     use crate::winograd::{Lines, Outputs};
     use crate::winograd_filters::Values;
@@ -63,15 +64,8 @@ pub(crate) mod sealed {
     /// return up to which position they went.
     pub trait Interleave: Sized {
         /// # Safety
-        /// `rows` must have `(num_rows - 1) * row_stride + len` elements and `out` must have `num_rows * len`.
-        unsafe fn interleave_blocks(
-            isa: Isa,
-            rows: *const Self,
-            row_stride: usize,
-            num_rows: usize,
-            len: usize,
-            out: *mut Self,
-        ) -> usize;
+        /// The job must be as its type says.
+        unsafe fn interleave_blocks(isa: Isa, job: &Interleaving<Self>) -> usize;
 
         /// # Safety
         /// `rows` must have `(num_rows - 1) * row_stride + len` elements.

@@ -21,7 +21,7 @@ use crate::isa::Isa;
 /// ```
 ///
 /// # Panics
-/// When a row reaches beyond `rows`, or `out` has fewer than `num_rows * len` elements.
+/// When a row reaches beyond `rows`, or what is written beyond `out`.
 pub fn interleave<T: Element>(
     isa: Isa,
     rows: &[T],
@@ -30,23 +30,78 @@ pub fn interleave<T: Element>(
     len: usize,
     out: &mut [T],
 ) {
-    if num_rows == 0 || len == 0 {
+    interleave_each(isa, rows, (row_stride, num_rows, len), Repeats { count: 1, rows: 0, out: 0 }, out);
+}
+
+/// The same done several times, at equal distances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeats {
+    /// How many times.
+    pub count: usize,
+    /// From the rows of one to those of the next.
+    pub rows: usize,
+    /// The same of what is written; where it overlaps, the later one stays.
+    pub out: usize,
+}
+
+/// [`interleave`] several times: for each `k < repeats.count`, and `r < num_rows`, `q < len`,
+/// `out[k * repeats.out + q * num_rows + r] = rows[k * repeats.rows + r * row_stride + q]`; nothing else is written. Of short rows,
+/// such as those of an image, a call for each would take longer than the work.
+///
+/// ```
+/// use lucid_kernels::{Isa, Repeats, interleave_each};
+///
+/// let mut out = [0.0; 9];
+/// let repeats = Repeats { count: 2, rows: 2, out: 5 };
+/// interleave_each(Isa::best(), &[1.0, 2.0, 3.0, 4.0, -1.0, -2.0, -3.0, -4.0], (4, 2, 2), repeats, &mut out);
+/// assert_eq!(out, [1.0, -1.0, 2.0, -2.0, 0.0, 3.0, -3.0, 4.0, -4.0]);
+/// ```
+///
+/// # Panics
+/// When a row reaches beyond `rows`, or what is written beyond `out`.
+pub fn interleave_each<T: Element>(
+    isa: Isa,
+    rows: &[T],
+    (row_stride, num_rows, len): (usize, usize, usize),
+    repeats: Repeats,
+    out: &mut [T],
+) {
+    if num_rows == 0 || len == 0 || repeats.count == 0 {
         return;
     }
-    assert!(reaches(row_stride, num_rows, len) <= rows.len(), "a row reaches beyond {}", rows.len());
-    assert!(num_rows.saturating_mul(len) <= out.len(), "out has {} elements", out.len());
+    let last = |distance: usize| (repeats.count - 1).saturating_mul(distance);
+    let read = last(repeats.rows).saturating_add(reaches(row_stride, num_rows, len));
+    assert!(read <= rows.len(), "a row reaches beyond {}", rows.len());
+    let written = last(repeats.out).saturating_add(num_rows.saturating_mul(len));
+    assert!(written <= out.len(), "out has {} elements", out.len());
+    let parts = (0..repeats.count).map(|k| (k * repeats.rows, k * repeats.out));
     if num_rows == 1 {
-        return copy(&mut out[..len], &rows[..len]);
+        parts.for_each(|(from, to)| copy(&mut out[to..][..len], &rows[from..][..len]));
+        return;
     }
+    let job = Interleaving { rows: rows.as_ptr(), row_stride, num_rows, len, out: out.as_mut_ptr(), repeats };
     // SAFETY: as just checked.
-    let done =
-        unsafe { T::interleave_blocks(isa, rows.as_ptr(), row_stride, num_rows, len, out.as_mut_ptr()) };
-    let rest = &mut out[done * num_rows..len * num_rows];
-    for (q, group) in (done..len).zip(rest.chunks_exact_mut(num_rows)) {
-        for (out, row) in group.iter_mut().zip(rows.chunks(row_stride.max(1))) {
-            *out = row[q];
+    let done = unsafe { T::interleave_blocks(isa, &job) };
+    for (from, to) in parts.filter(|_| done < len) {
+        let rest = &mut out[to..][done * num_rows..len * num_rows];
+        for (q, group) in (done..len).zip(rest.chunks_exact_mut(num_rows)) {
+            for (out, row) in group.iter_mut().zip(rows[from..].chunks(row_stride.max(1))) {
+                *out = row[q];
+            }
         }
     }
+}
+
+/// What to interleave: from each of the repeats on, `rows` have `(num_rows - 1) * row_stride + len` elements and `out` has
+/// `num_rows * len`.
+#[derive(Debug)]
+pub struct Interleaving<T> {
+    pub(crate) rows: *const T,
+    pub(crate) row_stride: usize,
+    pub(crate) num_rows: usize,
+    pub(crate) len: usize,
+    pub(crate) out: *mut T,
+    pub(crate) repeats: Repeats,
 }
 
 /// `rows[r * row_stride + q] = from[q * num_rows + r]` for `r < num_rows`, `q < len`: the inverse of [`interleave`].

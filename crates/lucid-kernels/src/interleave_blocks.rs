@@ -1,14 +1,33 @@
 //! The blocks of [`crate::interleave()`] and its inverse that are transposed in registers, generic over the vector.
 
+use crate::interleave::Interleaving;
 use crate::shuffle::Shuffle;
 
-/// `S` rows, at most the lanes of a vector; returns up to which position they are interleaved.
+/// `S` rows, at most the lanes of a vector; returns up to which position they are interleaved, each of the repeats.
 ///
+/// # Safety
+/// The instruction set of `X` must be available, and the job as its type says, of `S` rows; must be inlined into a function that
+/// enables the set.
+#[inline(always)]
+pub(crate) unsafe fn few<X: Shuffle, const S: usize>(job: &Interleaving<X::Element>) -> usize {
+    let &Interleaving { rows, row_stride, len, out, repeats, .. } = job;
+    let mut done = 0;
+    for k in 0..repeats.count {
+        // SAFETY: the caller promises what is there from each of the repeats on.
+        let rows = unsafe { rows.add(k * repeats.rows) };
+        // SAFETY: for the same reason.
+        let out = unsafe { out.add(k * repeats.out) };
+        // SAFETY: for the same reason; the caller promises the instruction set.
+        done = unsafe { few_once::<X, S>(rows, row_stride, len, out) };
+    }
+    done
+}
+
 /// # Safety
 /// The instruction set of `X` must be available; `rows` must have `(S - 1) * row_stride + len` elements and `out` must
 /// have `S * len`; must be inlined into a function that enables the set.
 #[inline(always)]
-pub(crate) unsafe fn few<X: Shuffle, const S: usize>(
+unsafe fn few_once<X: Shuffle, const S: usize>(
     rows: *const X::Element,
     row_stride: usize,
     len: usize,
@@ -57,7 +76,7 @@ pub(crate) unsafe fn few<X: Shuffle, const S: usize>(
     q
 }
 
-/// The inverse of [`few`].
+/// The inverse of [`few`], once.
 ///
 /// # Safety
 /// The instruction set of `X` must be available; `rows` must have `(S - 1) * row_stride + len` elements; must be inlined
@@ -121,15 +140,29 @@ fn blocks(len: usize, lanes: usize) -> impl Iterator<Item = usize> {
 /// As [`few`], for more rows than a vector has lanes.
 ///
 /// # Safety
-/// As [`few`], for `num_rows` rows.
+/// As [`few`], for any number of rows.
 #[inline(always)]
-pub(crate) unsafe fn many<X: Shuffle>(
+pub(crate) unsafe fn many<X: Shuffle>(job: &Interleaving<X::Element>) -> usize {
+    let &Interleaving { rows, row_stride, num_rows, len, out, repeats } = job;
+    for k in 0..repeats.count {
+        // SAFETY: the caller promises what is there from each of the repeats on.
+        let rows = unsafe { rows.add(k * repeats.rows) };
+        // SAFETY: for the same reason.
+        let out = unsafe { out.add(k * repeats.out) };
+        // SAFETY: for the same reason; the caller promises the instruction set.
+        unsafe { many_once::<X>(rows, (row_stride, num_rows, len), out) };
+    }
+    if len < X::LANES { 0 } else { len }
+}
+
+/// # Safety
+/// As [`few_once`], for `num_rows` rows.
+#[inline(always)]
+unsafe fn many_once<X: Shuffle>(
     rows: *const X::Element,
-    row_stride: usize,
-    num_rows: usize,
-    len: usize,
+    (row_stride, num_rows, len): (usize, usize, usize),
     out: *mut X::Element,
-) -> usize {
+) {
     for q in blocks(len, X::LANES) {
         for first in groups(num_rows, X::LANES) {
             // SAFETY: the caller promises the instruction set.
@@ -151,7 +184,6 @@ pub(crate) unsafe fn many<X: Shuffle>(
             }
         }
     }
-    if len < X::LANES { 0 } else { len }
 }
 
 /// The inverse of [`many`].

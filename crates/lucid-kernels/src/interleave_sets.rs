@@ -2,34 +2,29 @@
 //! no block does is done element by element.
 
 use crate::element::sealed::Interleave;
+use crate::interleave::Interleaving;
 use crate::isa::Isa;
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    use crate::interleave::Interleaving;
     use crate::interleave_blocks::{few, few_back, many, many_back};
     use crate::vector::x86::{Avx2F32, Avx2F64};
 
     macro_rules! wrappers {
         ($forth:ident, $back:ident, $scalar:ty, $vector:ty, [$($few:literal),*]) => {
             /// # Safety
-            /// AVX2 must be available; `rows` must have `(num_rows - 1) * row_stride + len` elements and `out` must have
-            /// `num_rows * len`.
+            /// AVX2 must be available, and the job as its type says.
             #[target_feature(enable = "avx2,fma")]
-            pub(super) unsafe fn $forth(
-                rows: *const $scalar,
-                row_stride: usize,
-                num_rows: usize,
-                len: usize,
-                out: *mut $scalar,
-            ) -> usize {
-                match num_rows {
+            pub(super) unsafe fn $forth(job: &Interleaving<$scalar>) -> usize {
+                match job.num_rows {
                     1 => 0,
                     $($few => {
                         // SAFETY: the caller promises the same, and this function enables the instruction set.
-                        unsafe { few::<$vector, $few>(rows, row_stride, len, out) }
+                        unsafe { few::<$vector, $few>(job) }
                     })*
                     // SAFETY: the caller promises the same, and this function enables the instruction set.
-                    _ => unsafe { many::<$vector>(rows, row_stride, num_rows, len, out) },
+                    _ => unsafe { many::<$vector>(job) },
                 }
             }
 
@@ -63,19 +58,12 @@ mod x86 {
 macro_rules! impl_interleave {
     ($scalar:ty, $forth:ident, $back:ident) => {
         impl Interleave for $scalar {
-            unsafe fn interleave_blocks(
-                isa: Isa,
-                rows: *const $scalar,
-                row_stride: usize,
-                num_rows: usize,
-                len: usize,
-                out: *mut $scalar,
-            ) -> usize {
+            unsafe fn interleave_blocks(isa: Isa, job: &Interleaving<$scalar>) -> usize {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2 | Isa::Avx512 if Isa::Avx2.is_available() => {
                         // SAFETY: the guard has found the instruction set; the caller promises the rest.
-                        unsafe { x86::$forth(rows, row_stride, num_rows, len, out) }
+                        unsafe { x86::$forth(job) }
                     }
                     _ => 0,
                 }

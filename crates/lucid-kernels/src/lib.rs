@@ -30,7 +30,7 @@ pub use copy::{CopyShape, copy_rows};
 pub use element::Element;
 pub use filter::{Rows, Taps, filter, filter_gradient, filter_pairs};
 pub use finite::all_finite;
-pub use interleave::{deinterleave, interleave};
+pub use interleave::{Repeats, deinterleave, interleave, interleave_each};
 pub use isa::Isa;
 pub use peak::fma_peak;
 pub use pointwise::{add, map, prefetch};

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use lucid_kernels::{Element, SignalLayout, Start, Terms};
+use lucid_kernels::{Element, SignalLayout, Start, Terms, TileKernel};
 
 use super::run::{Block, PanelView, Scratch};
 use super::schedule::Schedule;
+use super::strips::Strip;
 
 /// Adds the terms of some source channels to the sums of a chunk; the first ones begin with the bias. `begin` is told each
 /// channel of the chunk once, before some of its sums.
@@ -19,18 +20,19 @@ pub(super) fn add_sources<T: Element, const N: usize>(
 ) {
     let Schedule { form, layout, row_stride, .. } = schedule;
     let Block { chunk, sources, .. } = block;
-    let Scratch { packed, strips, sums, starts, .. } = scratch;
+    let Scratch { packed, strips, tiles, sums, starts, .. } = scratch;
     let strip_len = layout.strip_len(sources.len());
     let (mut first_row, mut first_panel) = (0, 0);
     // With minimal filtering it is added to the outputs.
     let bias = bias.filter(|_| form.unit == 1);
     for (class, offsets) in schedule.panels.iter().zip(&schedule.offsets) {
         let kernel = &class.kernel;
-        let (m, lanes, num_phases) = (kernel.rows(), kernel.lanes(), class.class.phases.len());
+        let (m, num_phases) = (kernel.rows(), class.class.phases.len());
         let part = layout.part(class.sum, sources.len());
         let signal = SignalLayout::new(offsets, layout.channel_stride(class.sum), sources.len())
             .expect("the strips were packed by the same layout");
         let term_len = offsets.len() * m;
+        find_tiles(kernel, strips, tiles);
         let skipped = (chunk.start - panels.first) * num_phases / m;
         for panel in 0..class.num_panels(chunk.len()) {
             let panel_len = panels.sources.len() * term_len;
@@ -45,22 +47,40 @@ pub(super) fn add_sources<T: Element, const N: usize>(
             starts.clear();
             starts.extend((0..m).map(|m_| block.bias(form, bias, (panel * m + m_) / num_phases)));
             let start = if sources.start == 0 { Start::Rows(starts.as_slice()) } else { Start::Sums };
-            for (number, strip) in strips.iter().enumerate() {
-                let values = &packed.values[number * strip_len..][..strip_len][part..];
+            for &TileOfStrip { strip, position, vectors } in &*tiles {
+                let values = &packed.values[strip * strip_len..][..strip_len][part..];
                 let terms = Terms::new(weights, m, values, signal).expect(
                     "the panel has a weight per term and row, and the strip every entry that a term reads",
                 );
-                let mut position = 0;
-                while position < strip.len {
-                    let vectors = kernel.vectors_of((strip.len - position).div_ceil(lanes));
-                    let to = &mut sums[row * row_stride + number * layout.width + position..];
-                    let sums = lucid_kernels::Sums { values: to, row_stride: *row_stride };
-                    kernel.run(&terms, position, vectors, start, sums);
-                    position += vectors * lanes;
-                }
+                let to = &mut sums[row * row_stride + strip * layout.width + position..];
+                let sums = lucid_kernels::Sums { values: to, row_stride: *row_stride };
+                kernel.run(&terms, position, vectors, start, sums);
             }
         }
         first_row += class.num_panels(chunk.len()) * m;
         first_panel += class.len_of(panels.channels, panels.sources.len());
+    }
+}
+
+/// Some columns of a strip that are summed together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TileOfStrip {
+    /// Which one.
+    strip: usize,
+    /// The first column.
+    position: usize,
+    vectors: usize,
+}
+
+/// Cuts strips into tiles, the same for every panel.
+fn find_tiles<T: Element>(kernel: &TileKernel<T>, strips: &[Strip], tiles: &mut Vec<TileOfStrip>) {
+    tiles.clear();
+    for (number, strip) in strips.iter().enumerate() {
+        let mut position = 0;
+        while position < strip.len {
+            let vectors = kernel.vectors_of((strip.len - position).div_ceil(kernel.lanes()));
+            tiles.push(TileOfStrip { strip: number, position, vectors });
+            position += vectors * kernel.lanes();
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use lucid_kernels::{CopyShape, Element, Isa, copy_rows, deinterleave, interleave};
+use lucid_kernels::{CopyShape, Element, Isa, Repeats, copy_rows, deinterleave, interleave, interleave_each};
 
 use super::form::Form;
 use super::moves::interleave_runs;
@@ -32,8 +32,8 @@ pub(crate) struct PhaseSums {
 /// column `i apart + v`.
 #[derive(Debug)]
 pub(crate) struct Placement<T> {
-    /// Rows of results, by phase of the outer axes.
-    rows: Vec<Row>,
+    /// By phase of the outer axes.
+    rows: Vec<Rows>,
     /// Phases of the outer axes.
     outer_phases: usize,
     /// Where in a row of results the first one is that belongs to the place, and how many do.
@@ -65,15 +65,37 @@ pub(crate) struct ByColumn<'a, T> {
     pub(crate) position_stride: usize,
 }
 
-/// A row of results.
+/// Rows of results at equal distances.
 #[derive(Debug)]
-struct Row {
+struct Rows {
     /// The phase of the outer axes.
     phase: usize,
-    /// The column of its first position.
+    /// The column of the first one's first position.
     column: usize,
-    /// Where it begins in the plane.
+    /// Where the first one begins in the plane.
     at: usize,
+    /// How many there are, and from one to the next.
+    count: usize,
+    columns: usize,
+    ats: usize,
+}
+
+impl Rows {
+    /// Takes in another row if it is the next one.
+    fn takes(&mut self, next: &Rows) -> bool {
+        let (columns, ats) = (next.column - self.column, next.at - self.at);
+        if self.count == 1 {
+            (self.columns, self.ats) = (columns, ats);
+        }
+        let is_next = columns == self.count * self.columns && ats == self.count * self.ats;
+        self.count += usize::from(is_next);
+        is_next
+    }
+
+    /// The column of each row, and where it begins in the plane.
+    fn each(&self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.count).map(|number| (self.column + number * self.columns, self.at + number * self.ats))
+    }
 }
 
 impl<T: Element> Placement<T> {
@@ -117,10 +139,15 @@ impl<T: Element> Placement<T> {
         outer_phases[last] = 1;
         self.rows.clear();
         for (number, phase) in multi_indices(outer_phases).enumerate() {
-            self.rows.extend(multi_indices(positions).filter_map(|outer| {
-                let at = form.outer_result(place, outer, phase, first)? * lattice.result_len;
-                Some(Row { phase: number, column: form.outer_column(outer, pitch), at })
-            }));
+            for outer in multi_indices(positions) {
+                let Some(row) = form.outer_result(place, outer, phase, first) else { continue };
+                let (column, at) = (form.outer_column(outer, pitch), row * lattice.result_len);
+                let row = Rows { phase: number, column, at, count: 1, columns: 0, ats: 0 };
+                let taken = self.rows.last_mut().is_some_and(|last| last.phase == number && last.takes(&row));
+                if !taken {
+                    self.rows.push(row);
+                }
+            }
         }
         self.outer_phases = outer_phases.iter().product();
         self.begin = begin as usize - first[last];
@@ -136,30 +163,34 @@ impl<T: Element> Placement<T> {
         let whole = (self.count - head) / group;
         let tail = head + whole * group;
         let Placement { rows, starts, gathered, .. } = self;
-        for rows in rows.chunk_by(|a, b| a.phase == b.phase) {
-            find_starts(sums, (group, self.phases), (rows[0].phase, self.outer_phases), starts);
-            for row in rows {
-                let to = &mut plane[row.at + self.begin..][..self.count];
-                if self.apart > 1 {
-                    // The stride is 1, so that every position has a result.
-                    interleave_runs(isa, &sums.values[row.column..], starts, self.apart, to, gathered);
-                    continue;
+        for rows in rows {
+            find_starts(sums, (group, self.phases), (rows.phase, self.outer_phases), starts);
+            if self.apart > 1 {
+                // The stride is 1, so that every position has a result.
+                for (column, at) in rows.each() {
+                    let to = &mut plane[at + self.begin..][..self.count];
+                    interleave_runs(isa, &sums.values[column..], starts, self.apart, to, gathered);
                 }
+                continue;
+            }
+            for (column, at) in rows.each() {
+                let to = &mut plane[at + self.begin..][..self.count];
                 let value = |number: usize| {
                     let number = self.skipped + number;
-                    sums.values[starts[number % group] + number / group + row.column]
+                    sums.values[starts[number % group] + number / group + column]
                 };
                 for (number, to) in to[..head].iter_mut().enumerate() {
                     *to = value(number);
                 }
-                if whole > 0 {
-                    let column = (self.skipped + head) / group + row.column;
-                    let to = &mut to[head..tail];
-                    interleave_from(isa, &sums.values[column..], starts, whole, to, gathered);
-                }
                 for (number, to) in to.iter_mut().enumerate().skip(tail) {
                     *to = value(number);
                 }
+            }
+            if whole > 0 {
+                let first = (self.skipped + head) / group + rows.column;
+                let repeats = Repeats { count: rows.count, rows: rows.columns, out: rows.ats };
+                let to = &mut plane[rows.at + self.begin + head..];
+                interleave_from(isa, &sums.values[first..], (starts, whole), repeats, to, gathered);
             }
         }
     }
@@ -169,16 +200,17 @@ impl<T: Element> Placement<T> {
     /// Takes the sums of a channel with so many items abreast apart: what [`of_item`](Self::of_item) has then are the results of
     /// the place. Every position has one, but perhaps the last.
     pub(crate) fn take_apart(&mut self, isa: Isa, sums: &Sums<'_, T>, abreast: usize) {
-        let len = self.rows.iter().map(|row| row.at + self.count).max().unwrap_or(0);
+        let ends = self.rows.iter().flat_map(Rows::each).map(|(_, at)| at + self.count);
+        let len = ends.max().unwrap_or(0);
         self.abreast.resize((len * abreast).max(self.abreast.len()), T::zero());
         self.of_items.resize((len * abreast).max(self.of_items.len()), T::zero());
         let group = self.phases * self.unit;
         let Placement { rows, starts, gathered, abreast: taking_turns, of_items, .. } = self;
-        for rows in rows.chunk_by(|a, b| a.phase == b.phase) {
-            find_starts(sums, (group, self.phases), (rows[0].phase, self.outer_phases), starts);
-            for row in rows {
-                let to = &mut taking_turns[row.at * abreast..][..self.count * abreast];
-                interleave_runs(isa, &sums.values[row.column..], starts, self.apart, to, gathered);
+        for rows in rows {
+            find_starts(sums, (group, self.phases), (rows.phase, self.outer_phases), starts);
+            for (column, at) in rows.each() {
+                let to = &mut taking_turns[at * abreast..][..self.count * abreast];
+                interleave_runs(isa, &sums.values[column..], starts, self.apart, to, gathered);
             }
         }
         deinterleave(isa, &taking_turns[..len * abreast], abreast, len, of_items, len);
@@ -273,28 +305,31 @@ fn find_starts<T>(
     }));
 }
 
-/// `to[q * starts.len() + r] = values[starts[r] + q]` for `q < len`.
+/// For each of the repeats: `to[q * starts.len() + r] = values[starts[r] + q]` for `q < len`.
 fn interleave_from<T: Element>(
     isa: Isa,
     values: &[T],
-    starts: &[usize],
-    len: usize,
+    (starts, len): (&[usize], usize),
+    repeats: Repeats,
     to: &mut [T],
-    rows: &mut Vec<T>,
+    gathered: &mut Vec<T>,
 ) {
     let (first, num_rows) = (starts[0], starts.len());
     let row_stride = starts.get(1).map_or(0, |&second| second.saturating_sub(first));
     if starts.iter().enumerate().all(|(r, &start)| start == first + r * row_stride) {
-        return interleave(isa, &values[first..], row_stride, num_rows, len, to);
+        return interleave_each(isa, &values[first..], (row_stride, num_rows, len), repeats, to);
     }
     // Phases of several classes: bring together a few hundred positions at a time.
     const BLOCK: usize = 256;
-    rows.resize((num_rows * BLOCK).max(rows.len()), T::zero());
-    for (block, to) in to.chunks_mut(BLOCK * num_rows).enumerate() {
-        let len = to.len() / num_rows;
-        for (row, start) in rows.chunks_mut(BLOCK).zip(starts) {
-            row[..len].copy_from_slice(&values[start + block * BLOCK..][..len]);
+    gathered.resize((num_rows * BLOCK).max(gathered.len()), T::zero());
+    for k in 0..repeats.count {
+        let (values, to) = (&values[k * repeats.rows..], &mut to[k * repeats.out..][..num_rows * len]);
+        for (block, to) in to.chunks_mut(BLOCK * num_rows).enumerate() {
+            let len = to.len() / num_rows;
+            for (row, start) in gathered.chunks_mut(BLOCK).zip(starts) {
+                row[..len].copy_from_slice(&values[start + block * BLOCK..][..len]);
+            }
+            interleave(isa, gathered, BLOCK, num_rows, len, to);
         }
-        interleave(isa, rows, BLOCK, num_rows, len, to);
     }
 }

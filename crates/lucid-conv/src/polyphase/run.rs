@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lucid_kernels::{Bias, Element, Isa, WINOGRAD_POINTS, winograd_outputs};
 
 use super::ahead;
-use super::by_position::add_sources;
+use super::by_position::{TileOfStrip, add_sources};
 use super::by_row::Columns;
 use super::form::{Filtering, Form, flatten};
 use super::packed::Packed;
@@ -32,6 +32,8 @@ const SHARED: f64 = 200_000.0;
 pub(crate) struct Scratch<T: 'static> {
     pub(super) packed: Packed<T>,
     pub(super) strips: Vec<Strip>,
+    /// Those of the strips that a panel goes over.
+    pub(super) tiles: Vec<TileOfStrip>,
     /// Place and source channels that are packed.
     holds: Option<(Place, Range<usize>)>,
     panels: Vec<T>,
@@ -53,6 +55,7 @@ impl<T: Element> Default for Scratch<T> {
         Scratch {
             packed: Packed::new(),
             strips: Vec::new(),
+            tiles: Vec::new(),
             holds: None,
             panels: Vec::new(),
             of_block: Vec::new(),
