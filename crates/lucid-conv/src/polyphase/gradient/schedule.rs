@@ -2,8 +2,11 @@
 //!
 //! The panel of one phase that gives the lanes stays in the first-level cache while the panels of all rows, in the
 //! second-level cache, go over it, tap after tap. Each pair of panels and each tap has a tile of sums in memory, which is
-//! read and written once per block of positions. A task is some coarse channels and some fine ones, for which it goes
-//! over all positions: it packs both sides itself, so it has to have many of them.
+//! read and written once per block of positions. A task is some coarse channels, some fine ones and a part of the
+//! positions. It packs both sides itself, so where there are few channels it is positions that are cut into parts: each
+//! has sums of its own, which are added in order, whatever the number of threads.
+
+use std::ops::Range;
 
 use lucid_kernels::{Element, Isa, MAX_ROWS, TileKernel, tile_kernel};
 
@@ -12,6 +15,7 @@ use super::lines::CHUNK;
 use super::phases::Phases;
 use crate::geometry::Geometry;
 use crate::plan::block_of;
+use crate::runs::Block;
 
 /// Positions per block: 16 lanes of so many are half of a first-level cache of 32 KiB, for `f32`.
 const POSITIONS: usize = 256;
@@ -21,14 +25,22 @@ const PANEL_LEN: usize = 96 * 1024;
 const ROWS_LEN: usize = 64 * 1024;
 /// Elements of the sums of a task.
 const SUMS_LEN: usize = 256 * 1024;
+/// Elements of the sums of all parts of the positions.
+const PARTIAL_LEN: usize = 512 * 1024;
 /// Tasks to make, so that several threads share a pass evenly.
 const TASKS: usize = 16;
+/// Places of a part of the positions, at least: so that parts are about equal.
+const PLACES: usize = 2;
+/// How much less it counts that threads wait for one another than that one takes longer.
+const WAITING: f64 = 64.0;
 /// Multiplications up to which one task is best.
 pub(super) const SHARED: f64 = 500_000.0;
 /// Half cycles that it takes to pack an element by transposing, by sorting by phase too, and by copying it per tap.
 const TRANSPOSED: f64 = 2.0;
 const SORTED: f64 = 3.0;
 const COPIED: f64 = 1.5;
+/// Half cycles that an element of the sums of a part of the positions takes: it is cleared, stored and added to the others.
+const ADDED: f64 = 4.0;
 /// Half cycles to begin a window of taps.
 const WINDOW: f64 = 6.0;
 
@@ -48,6 +60,8 @@ pub(crate) struct Schedule<T: 'static, const N: usize> {
     pub(super) coarse: usize,
     /// Columns of the weight, as a matrix of `coarse channels` by `(fine channel, tap)`, of a task.
     pub(crate) columns: usize,
+    /// Parts of the positions, of which each has sums of its own.
+    pub(super) parts: usize,
     /// Elements of workspace of a thread.
     pub(crate) workspace_len: usize,
 }
@@ -89,7 +103,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             Some(by_phases) if by_phases.cost() <= by_windows.cost() => by_phases,
             _ => by_windows,
         };
-        let [rows, lanes] = choice.parts(g);
+        let ([rows, lanes], parts) = choice.parts(g);
         let (coarse, columns) = match choice.roles {
             Roles::Phases => (rows, lanes * g.num_taps()),
             Roles::Windows => (lanes, rows),
@@ -97,12 +111,25 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let Choice { roles, tile, block, items, .. } = choice;
         let Tile { kernel, width, .. } = tile;
         let mut schedule =
-            Schedule { roles, phases, kernel, width, block, items, coarse, columns, workspace_len: 0 };
+            Schedule { roles, phases, kernel, width, block, items, coarse, columns, parts, workspace_len: 0 };
         let lengths = schedule.lengths(g);
         let positions = items * block.iter().product::<usize>();
         // Offsets are integers of up to twice an element's size.
-        schedule.workspace_len = lengths.rows + lengths.lanes + lengths.sums + lengths.buffer + 2 * positions;
+        schedule.workspace_len =
+            lengths.rows + lengths.lanes + parts * lengths.sums + lengths.buffer + 2 * positions;
         schedule
+    }
+
+    /// Batch items and positions that are packed together, one after the other.
+    pub(super) fn places(&self, g: &Geometry<N>) -> impl Iterator<Item = (Range<usize>, Block<N>)> {
+        let (batch, items, sizes, block) = (g.batch(), self.items, g.coarse(), self.block);
+        (0..batch).step_by(items).flat_map(move |first| {
+            Block::tiles(sizes, block).map(move |block| (first..(first + items).min(batch), block))
+        })
+    }
+
+    pub(super) fn num_places(&self, g: &Geometry<N>) -> usize {
+        num_places(g, self.block, self.items)
     }
 
     /// Tiles of sums of one pair of panels.
@@ -185,18 +212,21 @@ impl<T: Element, const N: usize> Choice<T, N> {
         self.tile.cost + rows * parts[1] as f64 + lanes * parts[0] as f64
     }
 
-    /// Rows and lanes of a task: those with which packing takes least, once the threads have enough tasks.
-    fn parts(&self, g: &Geometry<N>) -> [usize; 2] {
+    /// Rows and lanes of a task, and parts of the positions: those with which packing and adding take least, once the
+    /// threads have enough tasks.
+    fn parts(&self, g: &Geometry<N>) -> ([usize; 2], usize) {
         let steps = [self.tile.kernel.rows(), self.tile.width];
         let taps = match self.roles {
             Roles::Phases => g.num_taps(),
             Roles::Windows => 1,
         };
         let positions = self.items * self.block.iter().product::<usize>();
+        let num_places = num_places(g, self.block, self.items);
+        let is_shared = g.multiplications() > SHARED;
         let part = |side: usize, parts: usize| -> usize {
             self.sizes[side].div_ceil(parts).next_multiple_of(steps[side])
         };
-        let mut best = (f64::INFINITY, steps);
+        let mut best = (f64::INFINITY, steps, 1);
         for row_parts in counts(self.sizes[0].div_ceil(steps[0])) {
             for lane_parts in counts(self.sizes[1].div_ceil(steps[1])) {
                 let sizes = [part(0, row_parts), part(1, lane_parts)];
@@ -206,21 +236,33 @@ impl<T: Element, const N: usize> Choice<T, N> {
                 if !fits && !least {
                     continue;
                 }
-                let parts = [0, 1].map(|side| self.sizes[side].div_ceil(sizes[side]));
-                let tasks = g.groups * parts[0] * parts[1];
-                let waiting = if g.multiplications() > SHARED && tasks < TASKS {
-                    (TASKS as f64 / tasks as f64 - 1.0) / 128.0
-                } else {
-                    0.0
-                };
-                let cost = self.cost_of(parts) * (1.0 + waiting);
-                if cost < best.0 {
-                    best = (cost, sizes);
+                let pieces = [0, 1].map(|side| self.sizes[side].div_ceil(sizes[side]));
+                let num_pieces = g.groups * pieces[0] * pieces[1];
+                let all_sums = num_pieces.saturating_mul(num_sums);
+                let most =
+                    if is_shared { (num_places / PLACES).min(TASKS).min(PARTIAL_LEN / all_sums) } else { 1 };
+                for parts in
+                    (0..usize::BITS).map(|power| 1 << power).take_while(|&parts| parts <= most.max(1))
+                {
+                    let tasks = (num_pieces * parts) as f64;
+                    let waiting =
+                        if is_shared { (TASKS as f64 / tasks - 1.0).max(0.0) / WAITING } else { 0.0 };
+                    let adding = if parts == 1 { 0.0 } else { (parts * all_sums) as f64 * ADDED };
+                    let adding = adding / (g.batch() * g.coarse_len()) as f64;
+                    let cost = (self.cost_of(pieces) + adding) * (1.0 + waiting);
+                    if cost < best.0 {
+                        best = (cost, sizes, parts);
+                    }
                 }
             }
         }
-        best.1
+        (best.1, best.2)
     }
+}
+
+fn num_places<const N: usize>(g: &Geometry<N>, block: [usize; N], items: usize) -> usize {
+    let blocks = g.coarse().iter().zip(block).map(|(size, block)| size.div_ceil(block)).product::<usize>();
+    g.batch().div_ceil(items) * blocks
 }
 
 /// Numbers of parts to consider: 1, 2, 3, 4, 6, 8, 12, ... up to `most`, and that.
@@ -298,7 +340,7 @@ mod tests {
             let options = Options::<1>::conv_transpose().stride(stride);
             let shapes = Shapes { x: &[1, coarse, len], w: &[coarse, fine, taps] };
             let schedule = Schedule::<f32, 1>::new(&options.resolve(shapes).unwrap(), Isa::best());
-            assert!(schedule.workspace_len <= 448 * 1024, "{schedule:?}");
+            assert!(schedule.workspace_len <= 704 * 1024, "{schedule:?}");
             largest = largest.max(schedule.workspace_len);
         }
         assert!(largest > 256 * 1024, "{largest}");
