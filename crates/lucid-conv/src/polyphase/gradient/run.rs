@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lucid_kernels::{Element, Isa, SignalLayout, Start, Sums, Terms, add, all_finite, interleave};
 
-use super::lines::{Lines, pack_coarse};
+use super::lines::{Columns, Lines, for_coarse, transpose};
 use super::schedule::{Lengths, SHARED, Schedule};
 use super::{Panel, Place, Roles, panels, windows};
 use crate::geometry::Geometry;
@@ -41,6 +41,7 @@ struct Scratch<T> {
     rows: Vec<T>,
     lanes: Vec<T>,
     buffer: Vec<T>,
+    places: Vec<usize>,
 }
 
 /// A piece's channels as panels.
@@ -67,6 +68,7 @@ pub(crate) fn weight_gradient<T: Element, const N: usize>(
         rows: vec![T::zero(); rows],
         lanes: vec![T::zero(); lanes + ALIGNMENT],
         buffer: vec![T::zero(); buffer],
+        places: Vec::new(),
     };
     let job = &Job { g, schedule: &schedule, isa, sides };
     let (threads, num_places) = (threads_for(g.multiplications(), SHARED), schedule.num_places(g));
@@ -191,7 +193,7 @@ fn add_up<T: Element, const N: usize>(
     let tile_len = m * width;
     let zeros = [T::zero(); lucid_kernels::MAX_ROWS];
     let panels = Panels::new(g, schedule, piece);
-    let Scratch { rows, lanes, buffer } = scratch;
+    let Scratch { rows, lanes, buffer, places: line_places } = scratch;
     let lanes = aligned(lanes);
     // How the positions of a block lie in a panel of lanes, and where each tap begins, in elements.
     let (mut offsets, mut shifts) = (Vec::new(), Vec::new());
@@ -223,8 +225,10 @@ fn add_up<T: Element, const N: usize>(
         for (&panel, rows) in panels.rows.iter().zip(rows.chunks_mut(len * m)) {
             match roles {
                 Roles::Phases => {
-                    let lines = Lines { values: rows, pitch: m, buffer };
-                    pack_coarse(g, isa, sides.coarse, &place, panel, lines);
+                    let mut lines = Lines { values: rows, pitch: m, buffer };
+                    for_coarse(g, sides.coarse, &place, panel, |rows, line| {
+                        transpose(isa, &rows, lines.from(line))
+                    });
                 }
                 Roles::Windows => windows::pack(g, sides.fine, &place, panel, rows),
             }
@@ -232,10 +236,14 @@ fn add_up<T: Element, const N: usize>(
         let layout = SignalLayout::new(&offsets, item_len, items.len())
             .expect("the panel is in memory, so its indices do not overflow");
         for (number, &panel) in panels.lanes.iter().enumerate() {
-            let lines = Lines { values: lanes, pitch: width, buffer };
+            let mut lines = Columns { values: &mut *lanes, pitch: width, places: line_places };
             match roles {
                 Roles::Phases => phases.pack(g, isa, sides.fine, &place, panel, lines),
-                Roles::Windows => pack_coarse(g, isa, sides.coarse, &place, panel, lines),
+                Roles::Windows => for_coarse(g, sides.coarse, &place, panel, |rows, line| {
+                    lines.places.clear();
+                    lines.places.extend((line..line + rows.len).map(|line| line * width));
+                    rows.scatter(isa, 0, &mut lines);
+                }),
             }
             let vectors = panel.len.div_ceil(kernel.lanes());
             for (tap, &shift) in shifts.iter().enumerate() {

@@ -153,7 +153,8 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let (row_panels, lane_panels) = (rows.div_ceil(m), lanes.div_ceil(self.width));
         Lengths {
             rows: row_panels * m * positions,
-            lanes: entries * self.width,
+            // The last line is where phases lie that no tap reads.
+            lanes: (entries + 1) * self.width,
             sums: row_panels * lane_panels * self.num_taps(g) * m * self.width,
             buffer: (CHUNK * self.width).max(match self.roles {
                 Roles::Phases => 0,
