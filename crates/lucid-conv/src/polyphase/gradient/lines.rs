@@ -33,9 +33,11 @@ impl<T: Element> Rows<'_, T> {
     }
 
     /// Rows to read together. Those a multiple of pages apart share the same few places of a cache: of more than 8, the
-    /// first would have to leave before the rest of its cache line is read.
-    fn together(&self) -> usize {
-        let is_crowded = self.num_rows > 8 && (self.row_stride * size_of::<T>()).is_multiple_of(4096);
+    /// first would have to leave before the rest of its cache line is read, unless a vector is a whole one.
+    fn together(&self, isa: Isa) -> usize {
+        let is_crowded = self.num_rows > 8
+            && isa != Isa::Avx512
+            && (self.row_stride * size_of::<T>()).is_multiple_of(4096);
         if is_crowded { 8 } else { self.num_rows }
     }
 
@@ -66,7 +68,7 @@ impl<T> Lines<'_, T> {
 /// Writes the positions of `rows` as lines; what is between two lines stays as it is.
 pub(crate) fn transpose<T: Element>(isa: Isa, rows: &Rows<'_, T>, lines: Lines<'_, T>) {
     let Lines { values: lines, pitch, buffer } = lines;
-    let together = rows.together();
+    let together = rows.together(isa);
     for first in (0..rows.num_rows).step_by(together) {
         let Rows { values, row_stride, num_rows, len } =
             rows.part(first, together.min(rows.num_rows - first));
