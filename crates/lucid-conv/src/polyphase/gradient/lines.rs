@@ -2,7 +2,8 @@
 
 use lucid_kernels::{Element, Isa, interleave, transpose_lines};
 
-use super::{Panel, Place};
+use super::Place;
+use super::pieces::Panel;
 use crate::geometry::Geometry;
 
 /// Positions that are transposed at a time where their lines are then moved elsewhere: both copies stay in a core's

@@ -9,8 +9,9 @@ use lucid_kernels::{Element, Isa};
 
 use super::super::form::flatten;
 use super::super::lattice::Lattice;
+use super::Place;
 use super::lines::{Columns, Rows};
-use super::{Panel, Place};
+use super::pieces::Panel;
 use crate::geometry::Geometry;
 use crate::runs::{Block, multi_indices};
 

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lucid_kernels::{Element, Isa, SignalLayout, Start, Sums, Terms, add, all_finite, interleave};
 
+use super::choice::SHARED;
 use super::lines::{Columns, Lines, for_coarse, transpose};
-use super::schedule::{Lengths, SHARED, Schedule};
-use super::{Panel, Place, Roles, panels, windows};
+use super::pieces::{Panels, Piece, pieces};
+use super::schedule::{Lengths, Schedule};
+use super::{Place, Roles, windows};
 use crate::geometry::Geometry;
 use crate::tasks::{run_all, threads_for};
 
@@ -17,15 +19,6 @@ use crate::tasks::{run_all, threads_for};
 pub(crate) struct Sides<'a, T> {
     pub(crate) fine: &'a [T],
     pub(crate) coarse: &'a [T],
-}
-
-/// Some rows and columns of the weight of a group, as a matrix of coarse channels by (fine channel, tap).
-struct Piece<'a, T> {
-    group: usize,
-    coarse: Range<usize>,
-    columns: Range<usize>,
-    /// By coarse channel.
-    dw: Vec<&'a mut [T]>,
 }
 
 /// What all tasks share.
@@ -42,12 +35,6 @@ struct Scratch<T> {
     lanes: Vec<T>,
     buffer: Vec<T>,
     places: Vec<usize>,
-}
-
-/// A piece's channels as panels.
-struct Panels {
-    rows: Vec<Panel>,
-    lanes: Vec<Panel>,
 }
 
 /// `dw = the sum of products of coarse and fine positions`, where `dw` begins as zeros; returns whether every value is
@@ -116,57 +103,6 @@ pub(crate) fn weight_gradient<T: Element, const N: usize>(
         },
     );
     finite.into_inner()
-}
-
-/// Cuts the weight into pieces.
-fn pieces<'a, T: Element, const N: usize>(
-    g: &Geometry<N>,
-    schedule: &Schedule<T, N>,
-    dw: &'a mut [T],
-) -> Vec<Piece<'a, T>> {
-    let (coarse_g, row_len) = (g.coarse_per_group(), g.fine_per_group() * g.num_taps());
-    let mut pieces = Vec::new();
-    for (group, dw) in dw.chunks_mut(coarse_g * row_len).enumerate() {
-        for (part, dw) in dw.chunks_mut(schedule.coarse * row_len).enumerate() {
-            let start = part * schedule.coarse;
-            let coarse = start..start + dw.len() / row_len;
-            let of_part = pieces.len();
-            pieces.extend((0..row_len).step_by(schedule.columns).map(|column| Piece {
-                group,
-                coarse: coarse.clone(),
-                columns: column..(column + schedule.columns).min(row_len),
-                dw: Vec::with_capacity(coarse.len()),
-            }));
-            for row in dw.chunks_mut(row_len) {
-                for (piece, dw) in pieces[of_part..].iter_mut().zip(row.chunks_mut(schedule.columns)) {
-                    piece.dw.push(dw);
-                }
-            }
-        }
-    }
-    pieces
-}
-
-impl Panels {
-    fn new<T: Element, const N: usize>(
-        g: &Geometry<N>,
-        schedule: &Schedule<T, N>,
-        piece: &Piece<'_, T>,
-    ) -> Self {
-        let (taps, Piece { coarse, columns, .. }) = (g.num_taps(), piece);
-        let fine = columns.start / taps..columns.end / taps;
-        let (m, width, lanes) = (schedule.kernel.rows(), schedule.width, schedule.kernel.lanes());
-        match schedule.roles {
-            Roles::Phases => Panels {
-                rows: panels(coarse.clone(), m, m, g.coarse_per_group()),
-                lanes: panels(fine, width, lanes, g.fine_per_group()),
-            },
-            Roles::Windows => Panels {
-                rows: panels(columns.clone(), m, m, g.fine_per_group() * taps),
-                lanes: panels(coarse.clone(), width, lanes, g.coarse_per_group()),
-            },
-        }
-    }
 }
 
 /// Elements among which one begins a cache line: vectors that straddle two of them take twice as long to read.
