@@ -1,7 +1,7 @@
 //! Splitting a pass into tasks that write disjoint parts of the result.
 //!
-//! Which tasks there are depends on the geometry alone and no sum is ever split over tasks, so the same bits come out
-//! for any number of threads.
+//! Which tasks there are depends on the geometry alone, and where a sum is split over tasks its parts are added in order
+//! afterwards, so the same bits come out for any number of threads.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};

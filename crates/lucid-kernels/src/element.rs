@@ -20,6 +20,7 @@ pub trait Element:
     + sealed::Peak
     + sealed::Tiles
     + sealed::Interleave
+    + sealed::TransposeLines
     + sealed::Winograd
     + sealed::Copies
     + sealed::Filters
@@ -38,6 +39,7 @@ pub(crate) mod sealed {
     use crate::copy::Copy;
     use crate::filter::{Rows, Taps};
     use crate::interleave::Interleaving;
+    use crate::lines::Job;
     use crate::tile::TileKernel;
     use crate::winograd::{Lines, Outputs};
     use crate::winograd_filters::Values;
@@ -77,6 +79,15 @@ pub(crate) mod sealed {
             rows: *mut Self,
             row_stride: usize,
         ) -> usize;
+    }
+
+    /// [`crate::transpose_lines`], per element type. Falls back to the baseline.
+    pub trait TransposeLines: Sized {
+        /// Returns how many positions it went over.
+        ///
+        /// # Safety
+        /// The job must be as its type says.
+        unsafe fn transpose_lines(isa: Isa, job: &Job<'_, Self>) -> usize;
     }
 
     /// [`crate::winograd_lines`], [`crate::winograd_outputs`] and [`crate::winograd_filters`], per element type. All fall back to the baseline.

@@ -1,40 +1,65 @@
 //! The blocks of [`crate::interleave()`] and its inverse that are transposed in registers, generic over the vector.
 
-use crate::interleave::Interleaving;
-use crate::shuffle::Shuffle;
+use crate::shuffle::{Shuffle, Transpose};
 
-/// `S` rows, at most the lanes of a vector; returns up to which position they are interleaved, each of the repeats.
+/// `S` rows, at most the lanes of a vector; returns up to which position they are interleaved.
 ///
-/// # Safety
-/// The instruction set of `X` must be available, and the job as its type says, of `S` rows; must be inlined into a function that
-/// enables the set.
-#[inline(always)]
-pub(crate) unsafe fn few<X: Shuffle, const S: usize>(job: &Interleaving<X::Element>) -> usize {
-    let &Interleaving { rows, row_stride, len, out, repeats, .. } = job;
-    let mut done = 0;
-    for k in 0..repeats.count {
-        // SAFETY: the caller promises what is there from each of the repeats on.
-        let rows = unsafe { rows.add(k * repeats.rows) };
-        // SAFETY: for the same reason.
-        let out = unsafe { out.add(k * repeats.out) };
-        // SAFETY: for the same reason; the caller promises the instruction set.
-        done = unsafe { few_once::<X, S>(rows, row_stride, len, out) };
-    }
-    done
-}
-
 /// # Safety
 /// The instruction set of `X` must be available; `rows` must have `(S - 1) * row_stride + len` elements and `out` must
 /// have `S * len`; must be inlined into a function that enables the set.
 #[inline(always)]
-unsafe fn few_once<X: Shuffle, const S: usize>(
+pub(crate) unsafe fn few<X: Shuffle, const S: usize>(
+    rows: *const X::Element,
+    row_stride: usize,
+    len: usize,
+    out: *mut X::Element,
+) -> usize {
+    if S != 2 && S != 4 {
+        // SAFETY: the caller promises the same.
+        return unsafe { some::<X, S>(rows, row_stride, len, out) };
+    }
+    let mut q = 0;
+    while q + X::LANES <= len {
+        // SAFETY: the caller promises the instruction set.
+        let mut zipped = [unsafe { X::zero() }; 4];
+        for (r, row) in zipped.iter_mut().enumerate().take(S) {
+            // SAFETY: row r < S has elements q to q + LANES <= len, as the caller promises.
+            let from = unsafe { rows.add(r * row_stride + q) };
+            // SAFETY: hence they can be read; the caller promises the instruction set.
+            *row = unsafe { X::load(from) };
+        }
+        if S == 2 {
+            // SAFETY: the caller promises the instruction set.
+            [zipped[0], zipped[1]] = unsafe { X::zip([zipped[0], zipped[1]]) };
+        } else {
+            // SAFETY: the caller promises the instruction set.
+            zipped = unsafe { X::zip4(zipped) };
+        }
+        for (i, vector) in zipped.iter().enumerate().take(S) {
+            // The last one ends at q S + S LANES <= len S.
+            // SAFETY: hence all lie within what the caller promises.
+            let to = unsafe { out.add(q * S + i * X::LANES) };
+            // SAFETY: hence LANES elements can be written; the caller promises the instruction set.
+            unsafe { vector.store(to) };
+        }
+        q += X::LANES;
+    }
+    q
+}
+
+/// As [`few`], by transposing squares: each line is stored as a whole vector, over what the one before wrote too much.
+///
+/// # Safety
+/// As [`few`].
+#[inline(always)]
+pub(crate) unsafe fn some<X: Transpose, const S: usize>(
     rows: *const X::Element,
     row_stride: usize,
     len: usize,
     out: *mut X::Element,
 ) -> usize {
     // What the last vector of a block of positions writes too much: they must be there to be written over.
-    let excess = if S == 2 || S == 4 { 0 } else { X::LANES.saturating_sub(S).div_ceil(S) };
+    let excess = X::LANES.saturating_sub(S).div_ceil(S);
     let mut q = 0;
     while q + X::LANES + excess <= len {
         // SAFETY: the caller promises the instruction set.
@@ -45,29 +70,12 @@ unsafe fn few_once<X: Shuffle, const S: usize>(
             // SAFETY: hence they can be read; the caller promises the instruction set.
             *row = unsafe { X::load(from) };
         }
-        let stored = if S == 2 {
-            let rows = square.as_ref();
-            // SAFETY: the caller promises the instruction set.
-            let pairs = unsafe { X::zip([rows[0], rows[1]]) };
-            square.as_mut()[..2].copy_from_slice(&pairs);
-            2
-        } else if S == 4 {
-            let rows = square.as_ref();
-            // SAFETY: the caller promises the instruction set.
-            let quads = unsafe { X::zip4([rows[0], rows[1], rows[2], rows[3]]) };
-            square.as_mut()[..4].copy_from_slice(&quads);
-            4
-        } else {
-            // SAFETY: the caller promises the instruction set.
-            square = unsafe { X::transpose(square) };
-            X::LANES
-        };
-        // Of two and four rows the vectors follow one another, and of others they start S apart.
-        let step = if S == 2 || S == 4 { X::LANES } else { S };
-        for (i, vector) in square.as_ref().iter().enumerate().take(stored) {
-            // The last one ends at q S + LANES S, or at (q + LANES - 1) S + LANES <= (q + LANES + excess) S <= len S.
+        // SAFETY: the caller promises the instruction set.
+        square = unsafe { X::transpose(square) };
+        for (i, vector) in square.as_ref().iter().enumerate() {
+            // The last one ends at (q + LANES - 1) S + LANES <= (q + LANES + excess) S <= len S.
             // SAFETY: hence all lie within what the caller promises.
-            let to = unsafe { out.add(q * S + i * step) };
+            let to = unsafe { out.add((q + i) * S) };
             // SAFETY: hence LANES elements can be written; the caller promises the instruction set.
             unsafe { vector.store(to) };
         }
@@ -76,7 +84,7 @@ unsafe fn few_once<X: Shuffle, const S: usize>(
     q
 }
 
-/// The inverse of [`few`], once.
+/// The inverse of [`few`].
 ///
 /// # Safety
 /// The instruction set of `X` must be available; `rows` must have `(S - 1) * row_stride + len` elements; must be inlined
@@ -140,29 +148,15 @@ fn blocks(len: usize, lanes: usize) -> impl Iterator<Item = usize> {
 /// As [`few`], for more rows than a vector has lanes.
 ///
 /// # Safety
-/// As [`few`], for any number of rows.
+/// As [`few`], for `num_rows` rows.
 #[inline(always)]
-pub(crate) unsafe fn many<X: Shuffle>(job: &Interleaving<X::Element>) -> usize {
-    let &Interleaving { rows, row_stride, num_rows, len, out, repeats } = job;
-    for k in 0..repeats.count {
-        // SAFETY: the caller promises what is there from each of the repeats on.
-        let rows = unsafe { rows.add(k * repeats.rows) };
-        // SAFETY: for the same reason.
-        let out = unsafe { out.add(k * repeats.out) };
-        // SAFETY: for the same reason; the caller promises the instruction set.
-        unsafe { many_once::<X>(rows, (row_stride, num_rows, len), out) };
-    }
-    if len < X::LANES { 0 } else { len }
-}
-
-/// # Safety
-/// As [`few_once`], for `num_rows` rows.
-#[inline(always)]
-unsafe fn many_once<X: Shuffle>(
+pub(crate) unsafe fn many<X: Transpose>(
     rows: *const X::Element,
-    (row_stride, num_rows, len): (usize, usize, usize),
+    row_stride: usize,
+    num_rows: usize,
+    len: usize,
     out: *mut X::Element,
-) {
+) -> usize {
     for q in blocks(len, X::LANES) {
         for first in groups(num_rows, X::LANES) {
             // SAFETY: the caller promises the instruction set.
@@ -184,6 +178,7 @@ unsafe fn many_once<X: Shuffle>(
             }
         }
     }
+    if len < X::LANES { 0 } else { len }
 }
 
 /// The inverse of [`many`].

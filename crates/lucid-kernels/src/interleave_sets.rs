@@ -7,24 +7,30 @@ use crate::isa::Isa;
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use crate::interleave::Interleaving;
-    use crate::interleave_blocks::{few, few_back, many, many_back};
-    use crate::vector::x86::{Avx2F32, Avx2F64};
+    use crate::interleave_blocks::{few, few_back, many, many_back, some};
+    use crate::vector::x86::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
 
     macro_rules! wrappers {
         ($forth:ident, $back:ident, $scalar:ty, $vector:ty, [$($few:literal),*]) => {
             /// # Safety
-            /// AVX2 must be available, and the job as its type says.
+            /// AVX2 must be available; `rows` must have `(num_rows - 1) * row_stride + len` elements and `out` must have
+            /// `num_rows * len`.
             #[target_feature(enable = "avx2,fma")]
-            pub(super) unsafe fn $forth(job: &Interleaving<$scalar>) -> usize {
-                match job.num_rows {
+            pub(super) unsafe fn $forth(
+                rows: *const $scalar,
+                row_stride: usize,
+                num_rows: usize,
+                len: usize,
+                out: *mut $scalar,
+            ) -> usize {
+                match num_rows {
                     1 => 0,
                     $($few => {
                         // SAFETY: the caller promises the same, and this function enables the instruction set.
-                        unsafe { few::<$vector, $few>(job) }
+                        unsafe { few::<$vector, $few>(rows, row_stride, len, out) }
                     })*
                     // SAFETY: the caller promises the same, and this function enables the instruction set.
-                    _ => unsafe { many::<$vector>(job) },
+                    _ => unsafe { many::<$vector>(rows, row_stride, num_rows, len, out) },
                 }
             }
 
@@ -51,22 +57,71 @@ mod x86 {
         };
     }
 
+    macro_rules! wide {
+        ($forth:ident, $narrow:ident, $scalar:ty, $vector:ty, $lanes:literal, [$($some:literal),*]) => {
+            /// By wider vectors, where there are rows for more than half of one, and the rest by the others.
+            ///
+            /// # Safety
+            /// As of the narrower one; AVX-512 must be available too.
+            #[target_feature(enable = "avx512f,avx2,fma")]
+            pub(super) unsafe fn $forth(
+                rows: *const $scalar,
+                row_stride: usize,
+                num_rows: usize,
+                len: usize,
+                out: *mut $scalar,
+            ) -> usize {
+                let done = match num_rows {
+                    $($some => {
+                        // SAFETY: the caller promises the same, and this function enables the instruction set.
+                        unsafe { some::<$vector, $some>(rows, row_stride, len, out) }
+                    })*
+                    ..$lanes => 0,
+                    // SAFETY: the caller promises the same, and this function enables the instruction set.
+                    _ => unsafe { many::<$vector>(rows, row_stride, num_rows, len, out) },
+                };
+                // SAFETY: done <= len, so that it is within the first row, or at its end.
+                let rest = unsafe { rows.add(done) };
+                // SAFETY: for the same reason it is within what the caller promises, or at its end.
+                let out = unsafe { out.add(done * num_rows) };
+                // SAFETY: the rows from `done` on have len - done elements each.
+                done + unsafe { $narrow(rest, row_stride, num_rows, len - done, out) }
+            }
+        };
+    }
+
+    wide!(wide_f32, forth_f32, f32, Avx512F32, 16, [9, 10, 11, 12, 13, 14, 15, 16]);
+    wide!(wide_f64, forth_f64, f64, Avx512F64, 8, [5, 6, 7, 8]);
     wrappers!(forth_f32, back_f32, f32, Avx2F32, [2, 3, 4, 5, 6, 7, 8]);
     wrappers!(forth_f64, back_f64, f64, Avx2F64, [2, 3, 4]);
 }
 
 macro_rules! impl_interleave {
-    ($scalar:ty, $forth:ident, $back:ident) => {
+    ($scalar:ty, $forth:ident, $wide:ident, $back:ident) => {
         impl Interleave for $scalar {
             unsafe fn interleave_blocks(isa: Isa, job: &Interleaving<$scalar>) -> usize {
-                match isa {
-                    #[cfg(target_arch = "x86_64")]
-                    Isa::Avx2 | Isa::Avx512 if Isa::Avx2.is_available() => {
-                        // SAFETY: the guard has found the instruction set; the caller promises the rest.
-                        unsafe { x86::$forth(job) }
-                    }
-                    _ => 0,
+                let &Interleaving { rows, row_stride, num_rows, len, out, repeats } = job;
+                let mut done = 0;
+                for k in 0..repeats.count {
+                    // SAFETY: the caller promises elements from each of the repeats on.
+                    let rows = unsafe { rows.add(k * repeats.rows) };
+                    // SAFETY: for the same reason.
+                    let out = unsafe { out.add(k * repeats.out) };
+                    done = match isa {
+                        #[cfg(target_arch = "x86_64")]
+                        Isa::Avx512 if isa.is_available() && Isa::Avx2.is_available() => {
+                            // SAFETY: the guard has found the instruction sets; the caller promises the rest.
+                            unsafe { x86::$wide(rows, row_stride, num_rows, len, out) }
+                        }
+                        #[cfg(target_arch = "x86_64")]
+                        Isa::Avx2 | Isa::Avx512 if Isa::Avx2.is_available() => {
+                            // SAFETY: the guard has found the instruction set; the caller promises the rest.
+                            unsafe { x86::$forth(rows, row_stride, num_rows, len, out) }
+                        }
+                        _ => return 0,
+                    };
                 }
+                done
             }
 
             unsafe fn deinterleave_blocks(
@@ -90,5 +145,5 @@ macro_rules! impl_interleave {
     };
 }
 
-impl_interleave!(f32, forth_f32, back_f32);
-impl_interleave!(f64, forth_f64, back_f64);
+impl_interleave!(f32, forth_f32, wide_f32, back_f32);
+impl_interleave!(f64, forth_f64, wide_f64, back_f64);

@@ -1,19 +1,30 @@
 //! What interleaving asks of vectors, beside the operations of [`Vector`]: transposes of small blocks in registers.
 //!
 //! Each transpose is made of one network: four vectors are transposed within their 128-bit lanes, four lanes at a time,
-//! and lanes are put in order afterwards. AVX-512 machines use these too: what moves elements waits for memory anyway.
+//! and lanes are put in order afterwards.
 
 use crate::vector::{Lanes, Vector};
 
-/// A vector whose elements can be exchanged with those of its neighbours.
+/// A vector of which as many as it has lanes can be transposed.
 ///
 /// # Safety
 /// As [`Vector`]: the instruction set of the implementing type must be available, and the caller inlined into a function
 /// that enables it.
-pub(crate) trait Shuffle: Vector {
+pub(crate) trait Transpose: Vector {
     /// As many vectors as a vector has lanes.
     type Square: Copy + AsRef<[Self]> + AsMut<[Self]>;
 
+    /// All zeros.
+    unsafe fn zero_square() -> Self::Square;
+    /// Element `i` of result `j` is element `j` of vector `i`.
+    unsafe fn transpose(rows: Self::Square) -> Self::Square;
+}
+
+/// A vector whose elements can be exchanged with those of its neighbours.
+///
+/// # Safety
+/// As [`Vector`].
+pub(crate) trait Shuffle: Transpose {
     /// Element `2 i + r` of the two results together is element `i` of vector `r`.
     unsafe fn zip(rows: [Self; 2]) -> [Self; 2];
     /// The inverse of [`zip`](Self::zip).
@@ -22,10 +33,6 @@ pub(crate) trait Shuffle: Vector {
     unsafe fn zip4(rows: [Self; 4]) -> [Self; 4];
     /// The inverse of [`zip4`](Self::zip4).
     unsafe fn unzip4(quads: [Self; 4]) -> [Self; 4];
-    /// All zeros.
-    unsafe fn zero_square() -> Self::Square;
-    /// Element `i` of result `j` is element `j` of vector `i`.
-    unsafe fn transpose(rows: Self::Square) -> Self::Square;
 }
 
 /// `M` vectors whose element number `k`, counted through all, is element `from(k)` of the others, counted so too.
@@ -44,9 +51,21 @@ fn permuted<T: Copy, const L: usize, const M: usize>(
 
 macro_rules! portable {
     ($scalar:ty, $lanes:literal) => {
-        impl Shuffle for Lanes<$scalar, $lanes> {
+        impl Transpose for Lanes<$scalar, $lanes> {
             type Square = [Self; $lanes];
 
+            #[inline(always)]
+            unsafe fn zero_square() -> Self::Square {
+                [Lanes([0.0; $lanes]); $lanes]
+            }
+
+            #[inline(always)]
+            unsafe fn transpose(rows: Self::Square) -> Self::Square {
+                permuted(rows, |k| k % $lanes * $lanes + k / $lanes)
+            }
+        }
+
+        impl Shuffle for Lanes<$scalar, $lanes> {
             #[inline(always)]
             unsafe fn zip(rows: [Self; 2]) -> [Self; 2] {
                 permuted(rows, |k| k % 2 * $lanes + k / 2)
@@ -66,16 +85,6 @@ macro_rules! portable {
             unsafe fn unzip4(quads: [Self; 4]) -> [Self; 4] {
                 permuted(quads, |k| k % $lanes * 4 + k / $lanes)
             }
-
-            #[inline(always)]
-            unsafe fn zero_square() -> Self::Square {
-                [Lanes([0.0; $lanes]); $lanes]
-            }
-
-            #[inline(always)]
-            unsafe fn transpose(rows: Self::Square) -> Self::Square {
-                permuted(rows, |k| k % $lanes * $lanes + k / $lanes)
-            }
         }
     };
 }
@@ -85,9 +94,9 @@ portable!(f64, 2);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::Shuffle;
+    use super::{Shuffle, Transpose};
     use crate::vector::Vector;
-    use crate::vector::x86::{Avx2F32, Avx2F64};
+    use crate::vector::x86::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
     use std::arch::x86_64::*;
 
     /// Transposes each 128-bit lane: result `j` has elements `j` of all four in its low lane, `j + 4` in its high one.
@@ -181,11 +190,96 @@ mod x86 {
         [first, second, third, fourth]
     }
 
-    macro_rules! shuffle {
-        ($name:ident, $lanes:literal, $zip:ident, $unzip:ident, $zip4:ident, $unzip4:ident, $transpose:ident) => {
-            impl Shuffle for $name {
+    /// As [`transpose_lanes`], of lanes of 512-bit vectors: result `j` has elements `j`, `j + 4`, `j + 8` and `j + 12` of all four.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn transpose_quarters([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+        let (low_ac, high_ac) = (_mm512_unpacklo_ps(a, c), _mm512_unpackhi_ps(a, c));
+        let (low_bd, high_bd) = (_mm512_unpacklo_ps(b, d), _mm512_unpackhi_ps(b, d));
+        [
+            _mm512_unpacklo_ps(low_ac, low_bd),
+            _mm512_unpackhi_ps(low_ac, low_bd),
+            _mm512_unpacklo_ps(high_ac, high_bd),
+            _mm512_unpackhi_ps(high_ac, high_bd),
+        ]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn transpose_wide_f32(rows: [__m512; 16]) -> [__m512; 16] {
+        let zero = _mm512_setzero_ps();
+        let mut quarters = [[zero; 4]; 4];
+        for (quarter, rows) in quarters.iter_mut().zip(rows.as_chunks().0) {
+            *quarter = transpose_quarters(*rows);
+        }
+        let mut result = [zero; 16];
+        for j in 0..4 {
+            let [a, b, c, d] = quarters.map(|quarter| quarter[j]);
+            // Lanes 0 and 2, and lanes 1 and 3, of both.
+            let (even_ab, odd_ab) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+            let (even_cd, odd_cd) = (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+            result[j] = _mm512_shuffle_f32x4::<0x88>(even_ab, even_cd);
+            result[j + 4] = _mm512_shuffle_f32x4::<0x88>(odd_ab, odd_cd);
+            result[j + 8] = _mm512_shuffle_f32x4::<0xdd>(even_ab, even_cd);
+            result[j + 12] = _mm512_shuffle_f32x4::<0xdd>(odd_ab, odd_cd);
+        }
+        result
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn transpose_wide_f64(rows: [__m512d; 8]) -> [__m512d; 8] {
+        let zero = _mm512_setzero_pd();
+        let mut result = [zero; 8];
+        let mut pairs = [[zero; 2]; 4];
+        for (pair, &[a, b]) in pairs.iter_mut().zip(rows.as_chunks().0) {
+            *pair = [_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)];
+        }
+        for j in 0..2 {
+            let [a, b, c, d] = pairs.map(|pair| pair[j]);
+            let (even_ab, odd_ab) = (_mm512_shuffle_f64x2::<0x88>(a, b), _mm512_shuffle_f64x2::<0xdd>(a, b));
+            let (even_cd, odd_cd) = (_mm512_shuffle_f64x2::<0x88>(c, d), _mm512_shuffle_f64x2::<0xdd>(c, d));
+            result[j] = _mm512_shuffle_f64x2::<0x88>(even_ab, even_cd);
+            result[j + 2] = _mm512_shuffle_f64x2::<0x88>(odd_ab, odd_cd);
+            result[j + 4] = _mm512_shuffle_f64x2::<0xdd>(even_ab, even_cd);
+            result[j + 6] = _mm512_shuffle_f64x2::<0xdd>(odd_ab, odd_cd);
+        }
+        result
+    }
+
+    macro_rules! transpose {
+        ($name:ident, $lanes:literal, $transpose:ident) => {
+            impl Transpose for $name {
                 type Square = [Self; $lanes];
 
+                #[inline(always)]
+                unsafe fn zero_square() -> Self::Square {
+                    // SAFETY: the caller promises that the instruction set is available.
+                    [unsafe { Self::zero() }; $lanes]
+                }
+
+                #[inline(always)]
+                unsafe fn transpose(rows: Self::Square) -> Self::Square {
+                    // Arrays of 16 have a `map` that is called, not inlined: then all vectors go through memory.
+                    let mut registers = [rows[0].0; $lanes];
+                    for (register, row) in registers.iter_mut().zip(rows) {
+                        *register = row.0;
+                    }
+                    // SAFETY: the caller promises that the instruction set is available.
+                    let registers = unsafe { $transpose(registers) };
+                    let mut result = rows;
+                    for (result, register) in result.iter_mut().zip(registers) {
+                        result.0 = register;
+                    }
+                    result
+                }
+            }
+        };
+    }
+
+    macro_rules! shuffle {
+        ($name:ident, $zip:ident, $unzip:ident, $zip4:ident, $unzip4:ident) => {
+            impl Shuffle for $name {
                 #[inline(always)]
                 unsafe fn zip(rows: [Self; 2]) -> [Self; 2] {
                     // SAFETY: the caller promises that AVX2 is available.
@@ -209,22 +303,14 @@ mod x86 {
                     // SAFETY: the caller promises that AVX2 is available.
                     unsafe { $unzip4(quads.map(|quad| quad.0)) }.map($name)
                 }
-
-                #[inline(always)]
-                unsafe fn zero_square() -> Self::Square {
-                    // SAFETY: the caller promises that AVX2 is available.
-                    [unsafe { Self::zero() }; $lanes]
-                }
-
-                #[inline(always)]
-                unsafe fn transpose(rows: Self::Square) -> Self::Square {
-                    // SAFETY: the caller promises that AVX2 is available.
-                    unsafe { $transpose(rows.map(|row| row.0)) }.map($name)
-                }
             }
         };
     }
 
-    shuffle!(Avx2F32, 8, zip_f32, unzip_f32, zip4_f32, unzip4_f32, transpose_f32);
-    shuffle!(Avx2F64, 4, zip_f64, unzip_f64, transpose_f64, transpose_f64, transpose_f64);
+    shuffle!(Avx2F32, zip_f32, unzip_f32, zip4_f32, unzip4_f32);
+    shuffle!(Avx2F64, zip_f64, unzip_f64, transpose_f64, transpose_f64);
+    transpose!(Avx2F32, 8, transpose_f32);
+    transpose!(Avx2F64, 4, transpose_f64);
+    transpose!(Avx512F32, 16, transpose_wide_f32);
+    transpose!(Avx512F64, 8, transpose_wide_f64);
 }

@@ -233,6 +233,14 @@ fn channels_around_the_edges_of_tasks() {
     }
 }
 
+/// The gradient of the weight is summed in parts where positions are many and channels few.
+#[test]
+fn signals_of_many_blocks() {
+    check(&Setup::new(Options::<1>::conv().padding(1), [20, 6], [4000], [3]));
+    check(&Setup::new(Options::<1>::conv_transpose().stride(2).padding(1), [6, 3], [4100], [9]));
+    check(&Setup::new(Options::<1>::conv().stride(3), [8, 10], [300], [4]).batch(Some(40)));
+}
+
 /// Many taps leave few channels, and at last few positions, per block of columns.
 #[test]
 fn kernels_longer_than_a_block_of_columns() {

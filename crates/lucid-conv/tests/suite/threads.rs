@@ -42,6 +42,9 @@ fn of_one_item() {
     let up = Options::<1>::conv_transpose().stride(4).padding(2);
     check_threads(&Setup::new(up, [72, 80], [700], [8]).batch(None));
     check_threads(&Setup::new(Options::<1>::conv().padding(3).dilation(3), [80, 72], [700], [3]));
+    // The gradient of the weight is summed in parts.
+    check_threads(&Setup::new(Options::<1>::conv().padding(1), [20, 24], [9000], [3]));
+    check_threads(&Setup::new(Options::<1>::conv_transpose().stride(2), [40, 2], [7000], [9]));
 }
 
 #[test]

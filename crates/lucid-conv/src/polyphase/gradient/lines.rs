@@ -1,8 +1,9 @@
 //! Rows of a plane each, transposed into lines of one position each: `lines[q][r] = rows[r][q]`.
 
-use lucid_kernels::{Element, Isa, interleave};
+use lucid_kernels::{Element, Isa, interleave, transpose_lines};
 
-use super::{Panel, Place};
+use super::Place;
+use super::pieces::Panel;
 use crate::geometry::Geometry;
 
 /// Positions that are transposed at a time where their lines are then moved elsewhere: both copies stay in a core's
@@ -19,16 +20,30 @@ pub(crate) struct Rows<'a, T> {
     pub(crate) len: usize,
 }
 
-impl<T> Rows<'_, T> {
+impl<T: Element> Rows<'_, T> {
+    /// Writes positions `start` to `start + columns.places.len()` to their places.
+    pub(super) fn scatter(&self, isa: Isa, start: usize, columns: &mut Columns<'_, T>) {
+        transpose_lines(
+            isa,
+            &self.values[start..],
+            self.row_stride,
+            self.num_rows,
+            columns.places,
+            columns.values,
+        );
+    }
+
     /// Rows to read together. Those a multiple of pages apart share the same few places of a cache: of more than 8, the
-    /// first would have to leave before the rest of its cache line is read.
-    pub(super) fn together(&self) -> usize {
-        let is_crowded = self.num_rows > 8 && (self.row_stride * size_of::<T>()).is_multiple_of(4096);
+    /// first would have to leave before the rest of its cache line is read, unless a vector is a whole one.
+    fn together(&self, isa: Isa) -> usize {
+        let is_crowded = self.num_rows > 8
+            && isa != Isa::Avx512
+            && (self.row_stride * size_of::<T>()).is_multiple_of(4096);
         if is_crowded { 8 } else { self.num_rows }
     }
 
     /// Some of the rows.
-    pub(super) fn part(&self, first: usize, num_rows: usize) -> Self {
+    fn part(&self, first: usize, num_rows: usize) -> Self {
         Rows { values: &self.values[first * self.row_stride..], num_rows, ..*self }
     }
 }
@@ -54,7 +69,7 @@ impl<T> Lines<'_, T> {
 /// Writes the positions of `rows` as lines; what is between two lines stays as it is.
 pub(crate) fn transpose<T: Element>(isa: Isa, rows: &Rows<'_, T>, lines: Lines<'_, T>) {
     let Lines { values: lines, pitch, buffer } = lines;
-    let together = rows.together();
+    let together = rows.together(isa);
     for first in (0..rows.num_rows).step_by(together) {
         let Rows { values, row_stride, num_rows, len } =
             rows.part(first, together.min(rows.num_rows - first));
@@ -71,7 +86,7 @@ pub(crate) fn transpose<T: Element>(isa: Isa, rows: &Rows<'_, T>, lines: Lines<'
 }
 
 /// Copies lines of `len` elements that begin `step` apart to where they begin `pitch` apart.
-pub(super) fn copy_lines<T: Element>(from: &[T], len: usize, step: usize, to: &mut [T], pitch: usize) {
+fn copy_lines<T: Element>(from: &[T], len: usize, step: usize, to: &mut [T], pitch: usize) {
     // Of a length that the compiler knows they are a few moves.
     match len {
         4 => copy_short::<T, 4>(from, step, to, pitch),
@@ -93,14 +108,24 @@ fn copy_short<T: Element, const LEN: usize>(from: &[T], step: usize, to: &mut [T
     }
 }
 
-/// Packs the coarse channels of a panel: a line per position of a place.
-pub(super) fn pack_coarse<T: Element, const N: usize>(
+/// Where panels of lanes are written: whole vectors, with zeros beyond the channels.
+#[derive(Debug)]
+pub(super) struct Columns<'a, T> {
+    pub(super) values: &'a mut [T],
+    /// From the start of a line to that of the next one.
+    pub(super) pitch: usize,
+    /// Where lines of some positions begin.
+    pub(super) places: &'a mut Vec<usize>,
+}
+
+/// Calls `pack` with the coarse channels of a panel and the number of the first line, for every item of a place: a line per
+/// position.
+pub(super) fn for_coarse<'a, T: Element, const N: usize>(
     g: &Geometry<N>,
-    isa: Isa,
-    coarse: &[T],
+    coarse: &'a [T],
     place: &Place<N>,
     panel: Panel,
-    mut lines: Lines<'_, T>,
+    mut pack: impl FnMut(Rows<'a, T>, usize),
 ) {
     let (plane_len, len) = (g.coarse_len(), place.block.len());
     // The block is one stretch of each plane: see `Recipe::block`.
@@ -108,7 +133,6 @@ pub(super) fn pack_coarse<T: Element, const N: usize>(
     for (number, item) in place.items.clone().enumerate() {
         let plane = item * g.coarse_channels + place.group * g.coarse_per_group() + panel.start;
         let values = &coarse[plane * plane_len + start..];
-        let rows = Rows { values, row_stride: plane_len, num_rows: panel.len, len };
-        transpose(isa, &rows, lines.from(number * len));
+        pack(Rows { values, row_stride: plane_len, num_rows: panel.len, len }, number * len);
     }
 }

@@ -13,10 +13,13 @@
 //! - [`Roles::Windows`]: where few fine channels would leave most lanes empty, lanes are coarse channels and rows are
 //!   (fine channel, tap), what the taps read at each position.
 //!
-//! `phases.rs`, `lines.rs` and `windows.rs` pack, `schedule.rs` has the portions, `run.rs` does it.
+//! `phases.rs`, `lines.rs` and `windows.rs` pack, `schedule.rs` has the portions that `choice.rs` chose, `pieces.rs` cuts the
+//! weight, `run.rs` does it.
 
+mod choice;
 mod lines;
 mod phases;
+mod pieces;
 mod run;
 mod schedule;
 mod windows;
@@ -49,58 +52,4 @@ pub(crate) enum Roles {
     Phases,
     /// Rows are pairs of a fine channel and a tap, and lanes coarse channels.
     Windows,
-}
-
-/// The channels that a panel reads. It may begin before those that it is needed for: it always reads as many as a tile
-/// has, if there are so many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Panel {
-    /// The first channel that it reads, within the group.
-    start: usize,
-    /// Channels that it reads.
-    len: usize,
-    /// The first channel that it is needed for.
-    first: usize,
-    /// Channels that it is needed for.
-    needed: usize,
-}
-
-/// The panels of up to `width` channels that cover `range` of `total` channels; widths are multiples of `step`.
-fn panels(range: std::ops::Range<usize>, width: usize, step: usize, total: usize) -> Vec<Panel> {
-    let firsts = range.clone().step_by(width);
-    firsts
-        .map(|first| {
-            let needed = width.min(range.end - first);
-            let len = needed.next_multiple_of(step).min(total);
-            // start <= total - len <= total  =>  it reads existing channels only;
-            // first + needed <= total and needed <= len  =>  it reads all that it is needed for.
-            Panel { start: first.min(total - len), len, first, needed }
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn panels_read_what_exists_and_cover_what_is_needed() {
-        for total in 1..40 {
-            for (width, step) in [(1, 1), (6, 6), (16, 8), (24, 8), (8, 8)] {
-                for start in 0..total {
-                    for end in start + 1..=total {
-                        let mut next = start;
-                        for Panel { start, len, first, needed } in panels(start..end, width, step, total) {
-                            assert_eq!(first, next);
-                            assert!(start <= first && first + needed <= start + len && start + len <= total);
-                            assert!(len.is_multiple_of(step) || len == total);
-                            assert!(len <= width && needed >= 1);
-                            next = first + needed;
-                        }
-                        assert_eq!(next, end);
-                    }
-                }
-            }
-        }
-    }
 }

@@ -5,12 +5,13 @@
 //! read at the same distances from one another, whatever the tap. Neighbouring fine positions are transposed together
 //! and their lines then sorted by phase.
 
-use lucid_kernels::{Element, Isa, interleave};
+use lucid_kernels::{Element, Isa};
 
 use super::super::form::flatten;
 use super::super::lattice::Lattice;
-use super::lines::{CHUNK, Lines, Rows, copy_lines, transpose};
-use super::{Panel, Place};
+use super::Place;
+use super::lines::{Columns, Rows};
+use super::pieces::Panel;
 use crate::geometry::Geometry;
 use crate::runs::{Block, multi_indices};
 
@@ -89,7 +90,7 @@ impl<const N: usize> Phases<N> {
         fine: &[T],
         place: &Place<N>,
         panel: Panel,
-        mut lines: Lines<'_, T>,
+        mut lines: Columns<'_, T>,
     ) {
         let pitch = lines.pitch;
         let Block { start, size } = place.block;
@@ -128,7 +129,7 @@ impl<const N: usize> Phases<N> {
                             num_rows: panel.len,
                             len: self.axes[N - 1].source_len,
                         };
-                        self.pack_row(isa, &rows, &segments, lines.from(0));
+                        self.pack_row(isa, &rows, &segments, &mut lines);
                     }
                 }
             }
@@ -151,20 +152,15 @@ impl<const N: usize> Phases<N> {
         isa: Isa,
         rows: &Rows<'_, T>,
         segments: &[Segment],
-        mut lines: Lines<'_, T>,
+        lines: &mut Columns<'_, T>,
     ) {
-        let (stride, num_rows) = (self.axes[N - 1].source_step, rows.num_rows);
-        if let (1, &[Segment { line, position, len }]) = (stride, segments) {
-            let rows = Rows { values: &rows.values[position..], len, ..*rows };
-            return transpose(isa, &rows, lines.from(line));
-        }
-        let Lines { values: lines, pitch, buffer } = lines;
+        let (stride, pitch) = (self.axes[N - 1].source_step, lines.pitch);
         // Moving a line takes about as long as reading two numbers one by one.
         if segments.len() * 4 < stride {
             for &Segment { line, position, len } in segments {
-                for (number, line) in lines[line * pitch..].chunks_mut(pitch).take(len).enumerate() {
+                for (number, line) in lines.values[line * pitch..].chunks_mut(pitch).take(len).enumerate() {
                     let row = rows.values[position + number * stride..].iter().step_by(rows.row_stride);
-                    for (to, &from) in line[..num_rows].iter_mut().zip(row) {
+                    for (to, &from) in line.iter_mut().zip(row.take(rows.num_rows)) {
                         *to = from;
                     }
                 }
@@ -174,26 +170,16 @@ impl<const N: usize> Phases<N> {
         let ends = segments.iter().map(|segment| segment.position + (segment.len - 1) * stride + 1);
         let end = ends.max().unwrap_or_default();
         let start = segments.iter().map(|segment| segment.position).min().unwrap_or_default();
-        let together = rows.together();
-        let parts = (0..num_rows).step_by(together);
-        for (first_row, start) in parts.flat_map(|row| (start..end).step_by(CHUNK).map(move |at| (row, at))) {
-            let chunk = start..(start + CHUNK).min(end);
-            let Rows { values, row_stride, num_rows, .. } =
-                rows.part(first_row, together.min(num_rows - first_row));
-            interleave(isa, &values[start..], row_stride, num_rows, chunk.len(), buffer);
-            for segment in segments {
-                // The entries i with chunk.start <= position + i stride < chunk.end, both bounds rounded up.
-                let before =
-                    |at: usize| at.saturating_sub(segment.position).div_ceil(stride).min(segment.len);
-                let (first, last) = (before(chunk.start), before(chunk.end));
-                if first < last {
-                    let from = segment.position + first * stride - chunk.start;
-                    let to =
-                        &mut lines[(segment.line + first) * pitch + first_row..(segment.line + last) * pitch];
-                    let from = &buffer[from * num_rows..chunk.len() * num_rows];
-                    copy_lines(from, num_rows, stride * num_rows, to, pitch);
-                }
+        // What no tap reads goes to the last line, which nobody reads.
+        let unread = lines.values.len() - pitch;
+        lines.places.clear();
+        lines.places.resize(end - start, unread);
+        for segment in segments {
+            let places = lines.places[segment.position - start..].iter_mut().step_by(stride);
+            for (place, line) in places.zip(segment.line..segment.line + segment.len) {
+                *place = line * pitch;
             }
         }
+        rows.scatter(isa, start, lines);
     }
 }

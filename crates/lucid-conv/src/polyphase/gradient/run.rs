@@ -4,13 +4,14 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lucid_kernels::{Element, Isa, SignalLayout, Start, Sums, Terms, all_finite, interleave};
+use lucid_kernels::{Element, Isa, SignalLayout, Start, Sums, Terms, add, all_finite, interleave};
 
-use super::lines::{Lines, pack_coarse};
-use super::schedule::{Lengths, SHARED, Schedule};
-use super::{Panel, Place, Roles, panels, windows};
+use super::choice::SHARED;
+use super::lines::{Columns, Lines, for_coarse, transpose};
+use super::pieces::{Panels, Piece, pieces};
+use super::schedule::{Lengths, Schedule};
+use super::{Place, Roles, windows};
 use crate::geometry::Geometry;
-use crate::runs::Block;
 use crate::tasks::{run_all, threads_for};
 
 /// What is multiplied: the arrays on the two grids.
@@ -20,27 +21,20 @@ pub(crate) struct Sides<'a, T> {
     pub(crate) coarse: &'a [T],
 }
 
-/// Some rows and columns of the weight of a group, as a matrix of coarse channels by (fine channel, tap).
-struct Task<'a, T> {
-    group: usize,
-    coarse: Range<usize>,
-    columns: Range<usize>,
-    /// By coarse channel.
-    dw: Vec<&'a mut [T]>,
+/// What all tasks share.
+struct Job<'a, T: 'static, const N: usize> {
+    g: &'a Geometry<N>,
+    schedule: &'a Schedule<T, N>,
+    isa: Isa,
+    sides: Sides<'a, T>,
 }
 
 /// A thread's own workspace.
 struct Scratch<T> {
     rows: Vec<T>,
     lanes: Vec<T>,
-    sums: Vec<T>,
     buffer: Vec<T>,
-}
-
-/// A task's channels as panels.
-struct Panels {
-    rows: Vec<Panel>,
-    lanes: Vec<Panel>,
+    places: Vec<usize>,
 }
 
 /// `dw = the sum of products of coarse and fine positions`, where `dw` begins as zeros; returns whether every value is
@@ -60,72 +54,55 @@ pub(crate) fn weight_gradient<T: Element, const N: usize>(
     let scratch = || Scratch {
         rows: vec![T::zero(); rows],
         lanes: vec![T::zero(); lanes + ALIGNMENT],
-        sums: vec![T::zero(); sums + ALIGNMENT],
         buffer: vec![T::zero(); buffer],
+        places: Vec::new(),
     };
+    let job = &Job { g, schedule: &schedule, isa, sides };
+    let (threads, num_places) = (threads_for(g.multiplications(), SHARED), schedule.num_places(g));
     let finite = AtomicBool::new(true);
-    let tasks = tasks(g, &schedule, dw);
-    run_all(tasks.into_iter(), threads_for(g.multiplications(), SHARED), scratch, |scratch, mut task| {
-        let taps = g.num_taps();
-        let (kernel, width) = (&schedule.kernel, schedule.width);
-        let of_panels = match schedule.roles {
-            Roles::Phases => Panels {
-                rows: panels(task.coarse.clone(), kernel.rows(), kernel.rows(), g.coarse_per_group()),
-                lanes: panels(
-                    task.columns.start / taps..task.columns.end / taps,
-                    width,
-                    kernel.lanes(),
-                    g.fine_per_group(),
-                ),
-            },
-            Roles::Windows => Panels {
-                rows: panels(task.columns.clone(), kernel.rows(), kernel.rows(), g.fine_per_group() * taps),
-                lanes: panels(task.coarse.clone(), width, kernel.lanes(), g.coarse_per_group()),
-            },
-        };
-        add_up(g, &schedule, isa, task.group, &of_panels, sides, scratch);
-        let sums = aligned(&mut scratch.sums);
-        let is_finite = match schedule.roles {
-            Roles::Phases => store_phases(&schedule, isa, taps, &of_panels, sums, &mut task),
-            Roles::Windows => {
-                store_windows(&schedule, isa, &of_panels, sums, &mut scratch.buffer, &mut task);
-                task.dw.iter().all(|row| all_finite(isa, row))
-            }
-        };
-        if !is_finite {
+    let store = |mut piece: Piece<'_, T>, sums: &[T], buffer: &mut [T]| {
+        // Here they are in a cache.
+        if !all_finite(isa, sums) {
             finite.store(false, Ordering::Relaxed);
         }
-    });
-    finite.into_inner()
-}
-
-/// Cuts the weight into tasks.
-fn tasks<'a, T: Element, const N: usize>(
-    g: &Geometry<N>,
-    schedule: &Schedule<T, N>,
-    dw: &'a mut [T],
-) -> Vec<Task<'a, T>> {
-    let (coarse_g, row_len) = (g.coarse_per_group(), g.fine_per_group() * g.num_taps());
-    let mut tasks = Vec::new();
-    for (group, dw) in dw.chunks_mut(coarse_g * row_len).enumerate() {
-        for (part, dw) in dw.chunks_mut(schedule.coarse * row_len).enumerate() {
-            let start = part * schedule.coarse;
-            let coarse = start..start + dw.len() / row_len;
-            let of_part = tasks.len();
-            tasks.extend((0..row_len).step_by(schedule.columns).map(|column| Task {
-                group,
-                coarse: coarse.clone(),
-                columns: column..(column + schedule.columns).min(row_len),
-                dw: Vec::with_capacity(coarse.len()),
-            }));
-            for row in dw.chunks_mut(row_len) {
-                for (task, dw) in tasks[of_part..].iter_mut().zip(row.chunks_mut(schedule.columns)) {
-                    task.dw.push(dw);
-                }
-            }
+        match schedule.roles {
+            Roles::Phases => store_phases(job, &mut piece, sums),
+            Roles::Windows => store_windows(job, &mut piece, sums, buffer),
         }
+    };
+    let pieces = pieces(g, &schedule, dw);
+    let parts = schedule.parts;
+    if parts == 1 {
+        let scratch = || (scratch(), vec![T::zero(); sums + ALIGNMENT]);
+        run_all(pieces.into_iter(), threads, scratch, |(scratch, sums), piece| {
+            let sums = aligned(sums);
+            add_up(job, &piece, 0..num_places, scratch, sums);
+            store(piece, sums, &mut scratch.buffer);
+        });
+        return finite.into_inner();
     }
-    tasks
+    // A task makes its own sums, so that they are in a near cache from the first one on.
+    let mut partial = vec![Vec::new(); pieces.len() * parts];
+    let tasks: Vec<_> = partial.iter_mut().enumerate().collect();
+    run_all(tasks.into_iter(), threads, scratch, |scratch, (number, partial)| {
+        let (piece, part) = (&pieces[number / parts], number % parts);
+        let places = part * num_places / parts..(part + 1) * num_places / parts;
+        partial.resize(sums + ALIGNMENT, T::zero());
+        add_up(job, piece, places, scratch, aligned(partial));
+    });
+    let of_pieces: Vec<_> = pieces.into_iter().zip(partial.chunks_mut(parts)).collect();
+    run_all(
+        of_pieces.into_iter(),
+        threads,
+        || vec![T::zero(); buffer],
+        |buffer, (piece, partial)| {
+            let (total, others) = partial.split_first_mut().expect("a piece has at least one part");
+            let total = aligned(total);
+            others.iter_mut().for_each(|part| add(isa, total, aligned(part)));
+            store(piece, total, buffer);
+        },
+    );
+    finite.into_inner()
 }
 
 /// Elements among which one begins a cache line: vectors that straddle two of them take twice as long to read.
@@ -137,101 +114,98 @@ fn aligned<T>(values: &mut [T]) -> &mut [T] {
     &mut values[skipped..]
 }
 
-/// Sums the products of all pairs of panels, all positions, into the tiles of `scratch.sums`:
+/// Sums the products of all pairs of panels of a piece, of the positions of some places, into tiles:
 /// `[row panel][lane panel][tap][row][lane]`.
 fn add_up<T: Element, const N: usize>(
-    g: &Geometry<N>,
-    schedule: &Schedule<T, N>,
-    isa: Isa,
-    group: usize,
-    panels: &Panels,
-    sides: Sides<'_, T>,
+    job: &Job<'_, T, N>,
+    piece: &Piece<'_, T>,
+    places: Range<usize>,
     scratch: &mut Scratch<T>,
+    sums: &mut [T],
 ) {
+    let &Job { g, schedule, isa, sides } = job;
     let Schedule { roles, phases, kernel, width, .. } = schedule;
     let (roles, width, m) = (*roles, *width, kernel.rows());
     let tile_len = m * width;
     let zeros = [T::zero(); lucid_kernels::MAX_ROWS];
-    let Scratch { rows, lanes, sums, buffer } = scratch;
-    let (lanes, sums) = (aligned(lanes), aligned(sums));
+    let panels = Panels::new(g, schedule, piece);
+    let Scratch { rows, lanes, buffer, places: line_places } = scratch;
+    let lanes = aligned(lanes);
     // How the positions of a block lie in a panel of lanes, and where each tap begins, in elements.
     let (mut offsets, mut shifts) = (Vec::new(), Vec::new());
     let mut known = None;
-    let mut is_first = true;
-    for first in (0..g.batch()).step_by(schedule.items) {
-        let items = first..(first + schedule.items).min(g.batch());
-        for block in Block::tiles(g.coarse(), schedule.block) {
-            let place = Place { group, items: items.clone(), block };
-            let len = place.len();
-            let item_len = match roles {
-                Roles::Phases => phases.box_len(block.size) * width,
-                Roles::Windows => block.len() * width,
-            };
-            if known != Some((block.size, items.len())) {
-                known = Some((block.size, items.len()));
-                offsets.clear();
-                shifts.clear();
-                match roles {
-                    Roles::Phases => {
-                        offsets.extend(phases.entries(block.size).map(|entry| entry * width));
-                        let of_taps = phases.shifts(block.size, items.len());
-                        shifts.extend(of_taps.into_iter().map(|entry| entry * width));
-                    }
-                    Roles::Windows => {
-                        offsets.extend((0..block.len()).map(|position| position * width));
-                        shifts.push(0);
-                    }
+    let mut start = Start::Rows(&zeros[..m]);
+    for (items, block) in schedule.places(g).skip(places.start).take(places.len()) {
+        let place = Place { group: piece.group, items: items.clone(), block };
+        let len = place.len();
+        let item_len = match roles {
+            Roles::Phases => phases.box_len(block.size) * width,
+            Roles::Windows => block.len() * width,
+        };
+        if known != Some((block.size, items.len())) {
+            known = Some((block.size, items.len()));
+            offsets.clear();
+            shifts.clear();
+            match roles {
+                Roles::Phases => {
+                    offsets.extend(phases.entries(block.size).map(|entry| entry * width));
+                    let of_taps = phases.shifts(block.size, items.len());
+                    shifts.extend(of_taps.into_iter().map(|entry| entry * width));
+                }
+                Roles::Windows => {
+                    offsets.extend((0..block.len()).map(|position| position * width));
+                    shifts.push(0);
                 }
             }
-            for (&panel, rows) in panels.rows.iter().zip(rows.chunks_mut(len * m)) {
-                match roles {
-                    Roles::Phases => {
-                        let lines = Lines { values: rows, pitch: m, buffer };
-                        pack_coarse(g, isa, sides.coarse, &place, panel, lines);
-                    }
-                    Roles::Windows => windows::pack(g, sides.fine, &place, panel, rows),
-                }
-            }
-            let layout = SignalLayout::new(&offsets, item_len, items.len())
-                .expect("the panel is in memory, so its indices do not overflow");
-            for (number, &panel) in panels.lanes.iter().enumerate() {
-                let lines = Lines { values: lanes, pitch: width, buffer };
-                match roles {
-                    Roles::Phases => phases.pack(g, isa, sides.fine, &place, panel, lines),
-                    Roles::Windows => pack_coarse(g, isa, sides.coarse, &place, panel, lines),
-                }
-                let vectors = panel.len.div_ceil(kernel.lanes());
-                for (tap, &shift) in shifts.iter().enumerate() {
-                    for (row_panel, rows) in rows.chunks(len * m).take(panels.rows.len()).enumerate() {
-                        let terms = Terms::new(rows, m, lanes, layout).expect(
-                            "a panel of rows has an element per term and row, and lanes reach as far",
-                        );
-                        let pair = row_panel * panels.lanes.len() + number;
-                        let tile = (pair * shifts.len() + tap) * tile_len;
-                        let start = if is_first { Start::Rows(&zeros[..m]) } else { Start::Sums };
-                        let sums = Sums { values: &mut sums[tile..tile + tile_len], row_stride: width };
-                        kernel.run(&terms, shift, vectors, start, sums);
-                    }
-                }
-            }
-            is_first = false;
         }
+        for (&panel, rows) in panels.rows.iter().zip(rows.chunks_mut(len * m)) {
+            match roles {
+                Roles::Phases => {
+                    let mut lines = Lines { values: rows, pitch: m, buffer };
+                    for_coarse(g, sides.coarse, &place, panel, |rows, line| {
+                        transpose(isa, &rows, lines.from(line))
+                    });
+                }
+                Roles::Windows => windows::pack(g, sides.fine, &place, panel, rows),
+            }
+        }
+        let layout = SignalLayout::new(&offsets, item_len, items.len())
+            .expect("the panel is in memory, so its indices do not overflow");
+        for (number, &panel) in panels.lanes.iter().enumerate() {
+            let mut lines = Columns { values: &mut *lanes, pitch: width, places: line_places };
+            match roles {
+                Roles::Phases => phases.pack(g, isa, sides.fine, &place, panel, lines),
+                Roles::Windows => for_coarse(g, sides.coarse, &place, panel, |rows, line| {
+                    lines.places.clear();
+                    lines.places.extend((line..line + rows.len).map(|line| line * width));
+                    rows.scatter(isa, 0, &mut lines);
+                }),
+            }
+            let vectors = panel.len.div_ceil(kernel.lanes());
+            for (tap, &shift) in shifts.iter().enumerate() {
+                for (row_panel, rows) in rows.chunks(len * m).take(panels.rows.len()).enumerate() {
+                    let terms = Terms::new(rows, m, lanes, layout)
+                        .expect("a panel of rows has an element per term and row, and lanes reach as far");
+                    let pair = row_panel * panels.lanes.len() + number;
+                    let tile = (pair * shifts.len() + tap) * tile_len;
+                    let sums = Sums { values: &mut sums[tile..tile + tile_len], row_stride: width };
+                    kernel.run(&terms, shift, vectors, start, sums);
+                }
+            }
+        }
+        start = Start::Sums;
     }
 }
 
-/// Writes sums whose rows are coarse channels: the taps of a pair of channels are neighbours in the weight. Returns
-/// whether all are finite, which is least work while they are in a cache.
+/// Writes sums whose rows are coarse channels: the taps of a pair of channels are neighbours in the weight.
 fn store_phases<T: Element, const N: usize>(
-    schedule: &Schedule<T, N>,
-    isa: Isa,
-    taps: usize,
-    panels: &Panels,
+    &Job { g, schedule, isa, .. }: &Job<'_, T, N>,
+    piece: &mut Piece<'_, T>,
     sums: &[T],
-    task: &mut Task<'_, T>,
-) -> bool {
-    let (m, width) = (schedule.kernel.rows(), schedule.width);
-    let mut dw = task.dw.iter_mut();
-    let mut is_finite = true;
+) {
+    let (m, width, taps) = (schedule.kernel.rows(), schedule.width, g.num_taps());
+    let panels = Panels::new(g, schedule, piece);
+    let mut dw = piece.dw.iter_mut();
     for (row_panel, rows) in panels.rows.iter().enumerate() {
         for (row, dw) in (rows.first - rows.start..).take(rows.needed).zip(&mut dw) {
             for ((number, lanes), dw) in panels.lanes.iter().enumerate().zip(dw.chunks_mut(width * taps)) {
@@ -239,29 +213,26 @@ fn store_phases<T: Element, const N: usize>(
                 let from = &sums[tile + row * width + (lanes.first - lanes.start)..];
                 interleave(isa, from, m * width, taps, lanes.needed, dw);
             }
-            is_finite &= all_finite(isa, dw);
         }
     }
-    is_finite
 }
 
 /// Writes sums whose lanes are coarse channels: rows of a tile are neighbours in the weight.
 fn store_windows<T: Element, const N: usize>(
-    schedule: &Schedule<T, N>,
-    isa: Isa,
-    panels: &Panels,
+    &Job { g, schedule, isa, .. }: &Job<'_, T, N>,
+    piece: &mut Piece<'_, T>,
     sums: &[T],
     buffer: &mut [T],
-    task: &mut Task<'_, T>,
 ) {
     let (m, width) = (schedule.kernel.rows(), schedule.width);
+    let panels = Panels::new(g, schedule, piece);
     for (number, lanes) in panels.lanes.iter().enumerate() {
         for (row_panel, rows) in panels.rows.iter().enumerate() {
             let tile = (row_panel * panels.lanes.len() + number) * m * width;
             let from = &sums[tile + (rows.first - rows.start) * width + (lanes.first - lanes.start)..];
             interleave(isa, from, width, rows.needed, lanes.needed, buffer);
-            let at = rows.first - task.columns.start;
-            let dw = task.dw[lanes.first - task.coarse.start..].iter_mut();
+            let at = rows.first - piece.columns.start;
+            let dw = piece.dw[lanes.first - piece.coarse.start..].iter_mut();
             for (dw, from) in dw.zip(buffer.chunks(rows.needed).take(lanes.needed)) {
                 dw[at..at + rows.needed].copy_from_slice(from);
             }

@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use lucid_kernels::Element;
 
-use super::{Panel, Place};
+use super::Place;
+use super::pieces::Panel;
 use crate::axis::Axis;
 use crate::geometry::Geometry;
 use crate::runs::multi_indices;
