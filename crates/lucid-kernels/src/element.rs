@@ -23,6 +23,7 @@ pub trait Element:
     + sealed::Winograd
     + sealed::Copies
     + sealed::Filters
+    + sealed::SignalFilters
     + sealed::Finite
     + sealed::Sum
     + 'static
@@ -37,6 +38,7 @@ pub(crate) mod sealed {
     use super::Isa;
     use crate::copy::Copy;
     use crate::filter::{Rows, Taps};
+    use crate::filter_signals::{SignalTap, Signals};
     use crate::tile::TileKernel;
     use crate::winograd::{Lines, Outputs};
     use crate::winograd_filters::Values;
@@ -146,6 +148,21 @@ pub(crate) mod sealed {
             coarse: *const Self,
             rows: Rows,
             sums: &mut [Self],
+        );
+    }
+
+    /// The loops of [`crate::filter_signals()`], per element type.
+    pub trait SignalFilters: Sized {
+        /// Falls back to the baseline where this machine lacks `isa`.
+        ///
+        /// # Safety
+        /// There must be one or two phases; every tap must have a weight in each channel, and its row must lie within the
+        /// channel's signal; the channels must have a bias each or none; `out` must have space for all rows.
+        unsafe fn filter_signals(
+            isa: Isa,
+            phases: &[Vec<SignalTap>],
+            signals: &Signals<'_, Self>,
+            out: *mut Self,
         );
     }
 
