@@ -64,6 +64,11 @@ pub(crate) struct PlaneSizes {
 }
 
 impl<T: Element> Fused<'_, T> {
+    /// Whether the convolution is all there is.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.before.is_none() && self.skips.is_empty() && self.after.is_none()
+    }
+
     /// `before` of a whole input, in a buffer.
     pub(crate) fn activate(before: Pointwise<'_, T>, source: &[T], sizes: PlaneSizes, to: &mut Vec<T>) {
         to.clear();

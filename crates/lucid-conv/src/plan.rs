@@ -263,7 +263,7 @@ impl<const N: usize> Plan<N> {
     /// elements, or one channel's taps where those are more; the polyphase form buffers some positions of all channels
     /// of a group, their sums and, where they were not prepared, some weights: less than 4 MiB of `f32` wherever the
     /// planner chooses it. Filters of channels that do not mix buffer 8 Ki elements, or what the taps of 32 positions reach
-    /// where that is more.
+    /// where that is more; signals of one axis that need no de-interleaving are read in place, without.
     pub fn workspace_bytes<T>(&self, pass: Pass) -> usize {
         self.recipe(pass).workspace_len * size_of::<T>()
     }

@@ -3,7 +3,7 @@
 //! A kernel reads the weight in an order of its own. Packing takes about as long as using the result for some tens of
 //! positions, and a network that no longer learns can do it once.
 
-use lucid_kernels::{Element, Isa, all_finite};
+use lucid_kernels::{Blank, Element, Isa, all_finite};
 use ndarray::{ArrayD, ArrayView, ArrayView1, ArrayViewD, ArrayViewMut, Dimension};
 
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use crate::geometry::Geometry;
 use crate::options::Kind;
 use crate::plan::{Algorithm, Plan, Recipe};
 use crate::polyphase::{self, Filtering, PanelShape, Panels};
-use crate::run::{Operands, bias, elements_mut, run_pass, standard, wrong_shape, zeros};
+use crate::run::{Operands, bias, elements_mut, run_pass, standard, written, wrong_shape, zeros};
 use crate::workspace::Workspace;
 
 /// A weight in the order in which [`Plan::convolve_prepared`] reads it: see [`Plan::prepare`].
@@ -208,9 +208,10 @@ impl<const N: usize> Plan<N> {
         b: Option<ArrayView1<'_, T>>,
         fused: &Fused<'_, T>,
     ) -> Result<ArrayD<T>> {
-        let mut y = zeros("y", &self.geometry().y_shape())?;
-        self.convolve_fused_into(x, w, b, fused, y.view_mut(), &mut Workspace::new())?;
-        Ok(y)
+        let (g, pass) = (self.geometry(), self.geometry().output_pass());
+        written(g, pass, self.recipe(pass), "y", |y| {
+            self.convolve_fused_blank(x, w, b, fused, y, &mut Workspace::new())
+        })
     }
 
     /// As [`convolve_fused`](Self::convolve_fused), into an array that the caller owns, as
@@ -229,17 +230,38 @@ impl<const N: usize> Plan<N> {
     ) -> Result<()> {
         let g = self.geometry();
         let pass = g.output_pass();
+        if !y.shape().iter().copied().eq(g.sizes(pass.result())) {
+            return Err(wrong_shape("y", y.shape(), &g.y_shape()));
+        }
+        if let Some(y) = y.as_slice_mut() {
+            return self.convolve_fused_blank(x, w, b, fused, y.into(), workspace);
+        }
+        let mut result = zeros("y", &g.y_shape())?;
+        self.convolve_fused_blank(x, w, b, fused, elements_mut(&mut result).into(), workspace)?;
+        y.into_dyn().assign(&result);
+        Ok(())
+    }
+
+    /// As [`convolve_fused_into`](Self::convolve_fused_into), into the elements of `y`.
+    fn convolve_fused_blank<T: Element, D: Dimension>(
+        &self,
+        x: ArrayView<'_, T, D>,
+        w: &PreparedWeight<T, N>,
+        b: Option<ArrayView1<'_, T>>,
+        fused: &Fused<'_, T>,
+        y: Blank<'_, T>,
+        workspace: &mut Workspace<T, N>,
+    ) -> Result<()> {
+        let g = self.geometry();
+        let pass = g.output_pass();
         let asked = Key::of(g);
         if w.key != asked {
             return Err(w.key.refused(&asked));
         }
-        if !y.shape().iter().copied().eq(g.sizes(pass.result())) {
-            return Err(wrong_shape("y", y.shape(), &g.y_shape()));
-        }
         if let Some(skips) = row_major(fused.skips, g.sizes(pass.result()))? {
             let skips: Vec<_> = skips.iter().map(|skip| skip.view()).collect();
             let fused = Fused { before: fused.before, skips: &skips, after: fused.after };
-            return self.convolve_fused_into(x, w, b, &fused, y, workspace);
+            return self.convolve_fused_blank(x, w, b, &fused, y, workspace);
         }
         let x = standard("x", x, g.sizes(pass.source()))?;
         let b = bias(b, g.channels_of(pass.result()))?;
@@ -252,13 +274,7 @@ impl<const N: usize> Plan<N> {
         if let Some(panels) = panels {
             recipe = Recipe { algorithm: Algorithm::of(panels.shape.filtering), isa: w.isa, ..recipe };
         }
-        if let Some(result) = y.as_slice_mut() {
-            run_pass(g, pass, &recipe, (&operands, fused), result, workspace);
-            return Ok(());
-        }
-        let mut result = zeros("y", &g.y_shape())?;
-        run_pass(g, pass, &recipe, (&operands, fused), elements_mut(&mut result), workspace);
-        y.into_dyn().assign(&result);
+        run_pass(g, pass, &recipe, (&operands, fused), y, workspace);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use lucid_kernels::{Element, all_finite, sum};
+use lucid_kernels::{Blank, Element, all_finite, sum};
 use ndarray::{Array1, ArrayD, ArrayView, ArrayView1, Dimension, IxDyn};
 
 use crate::error::{Error, Result};
@@ -140,12 +140,12 @@ impl<const N: usize> Plan<N> {
         let source = standard(pass.source().name(), source, g.sizes(pass.source()))?;
         let weight = standard("the weight", w, g.weight_sizes())?;
         let bias = bias(b, g.channels_of(pass.result()))?;
-        let shape: Vec<usize> = g.sizes(pass.result()).collect();
-        let mut result = zeros(pass.result().name(), &shape)?;
         let operands = Operands { source: &source, weight: &weight, panels: None, bias: bias.as_deref() };
         let (recipe, operands) = (self.recipe(pass), (&operands, &Fused::default()));
-        run_pass(g, pass, recipe, operands, elements_mut(&mut result), &mut Workspace::new());
-        Ok(result)
+        written(g, pass, recipe, pass.result().name(), |result| {
+            run_pass(g, pass, recipe, operands, result, &mut Workspace::new());
+            Ok(())
+        })
     }
 
     /// `dw[c, f, k] = sum over (n, l) of coarse[n, c, l] fine[n, f, l s + k d - p]`.
@@ -204,11 +204,17 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
     pass: Pass,
     recipe: &Recipe<N>,
     (operands, fused): (&Operands<'_, T>, &Fused<'_, T>),
-    result: &mut [T],
+    result: Blank<'_, T>,
     workspace: &mut Workspace<T, N>,
 ) {
     let recipe = exact_recipe(g, pass, recipe, operands.weight);
     let isa = recipe.isa;
+    if recipe.algorithm == Algorithm::Depthwise && fused.is_nothing() {
+        let key = Key { geometry: *g, pass, isa, panels: None, is_prepared: false };
+        let form = workspace.filters.get(key, || depthwise::Form::new(g, pass));
+        return depthwise::pass(g, form, isa, operands, result, &workspace.filter_scratch);
+    }
+    let result = result.elements();
     let shape = operands.panels.map(|panels| panels.shape).or(recipe.panels);
     let key = Key { geometry: *g, pass, isa, panels: shape, is_prepared: operands.panels.is_some() };
     if let (Some(_), Some(PanelShape { filtering, is_trimmed, tiling })) =
@@ -242,7 +248,7 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
         Algorithm::Polyphase | Algorithm::Minimal => direct(g, &Recipe::direct(g), &sums, result),
         Algorithm::Depthwise => {
             let form = workspace.filters.get(key, || depthwise::Form::new(g, pass));
-            depthwise::pass(g, form, isa, &sums, result, &workspace.filter_scratch);
+            depthwise::pass(g, form, isa, &sums, result.into(), &workspace.filter_scratch);
         }
         Algorithm::Direct => direct(g, &recipe, &sums, result),
     }
@@ -328,7 +334,26 @@ pub(crate) fn standard<'a, T: Element, D: Dimension>(
     Ok(array.iter().copied().collect())
 }
 
-/// A result to be written.
+/// A result that `run` writes: filled with zeros first, unless it is one that a pass writes once.
+pub(crate) fn written<T: Element, const N: usize>(
+    g: &Geometry<N>,
+    pass: Pass,
+    recipe: &Recipe<N>,
+    quantity: &'static str,
+    run: impl FnOnce(Blank<'_, T>) -> Result<()>,
+) -> Result<ArrayD<T>> {
+    let shape: Vec<usize> = g.sizes(pass.result()).collect();
+    if recipe.algorithm == Algorithm::Depthwise && depthwise::reads_in_place(g, pass) {
+        check_memory::<T>(quantity, &shape)?;
+        let elements = Blank::vec(shape.iter().product(), run)?;
+        return Ok(ArrayD::from_shape_vec(shape, elements).expect("as many elements as the shape has"));
+    }
+    let mut result = zeros(quantity, &shape)?;
+    run(elements_mut(&mut result).into())?;
+    Ok(result)
+}
+
+/// A result to be added to, or written.
 pub(crate) fn zeros<T: Element>(quantity: &'static str, shape: &[usize]) -> Result<ArrayD<T>> {
     check_memory::<T>(quantity, shape)?;
     Ok(ArrayD::zeros(shape))

@@ -24,6 +24,7 @@ pub trait Element:
     + sealed::Winograd
     + sealed::Copies
     + sealed::Filters
+    + sealed::SignalFilters
     + sealed::Finite
     + sealed::Sum
     + 'static
@@ -38,6 +39,7 @@ pub(crate) mod sealed {
     use super::Isa;
     use crate::copy::Copy;
     use crate::filter::{Rows, Taps};
+    use crate::filter_signals::{SignalTap, Signals};
     use crate::interleave::Interleaving;
     use crate::lines::Job;
     use crate::tile::TileKernel;
@@ -151,6 +153,21 @@ pub(crate) mod sealed {
             coarse: *const Self,
             rows: Rows,
             sums: &mut [Self],
+        );
+    }
+
+    /// The loops of [`crate::filter_signals()`], per element type.
+    pub trait SignalFilters: Sized {
+        /// Falls back to the baseline where this machine lacks `isa`.
+        ///
+        /// # Safety
+        /// There must be one or two phases; every tap must have a weight in each channel, and its row must lie within the
+        /// channel's signal; the channels must have a bias each or none; `out` must have space for all rows.
+        unsafe fn filter_signals(
+            isa: Isa,
+            phases: &[Vec<SignalTap>],
+            signals: &Signals<'_, Self>,
+            out: *mut Self,
         );
     }
 

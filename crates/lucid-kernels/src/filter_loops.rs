@@ -5,7 +5,7 @@ use num_traits::{One, Zero};
 
 use crate::element::Element;
 use crate::filter::{Rows, Taps};
-use crate::shuffle::Shuffle;
+use crate::shuffle::Zip;
 use crate::vector::Vector;
 
 /// `V` vectors of sums from position `q` on.
@@ -93,7 +93,7 @@ pub(crate) unsafe fn filter_block<X: Vector, const V: usize>(
 /// # Safety
 /// As [`sums`]; `out` must have space for two elements per position.
 #[inline(always)]
-pub(crate) unsafe fn pairs_block<X: Shuffle, const V: usize>(
+pub(crate) unsafe fn pairs_block<X: Zip, const V: usize>(
     taps: [Taps<'_, X::Element>; 2],
     bias: X::Element,
     signal: *const X::Element,

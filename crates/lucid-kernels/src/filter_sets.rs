@@ -37,7 +37,7 @@ macro_rules! in_blocks {
 
 /// The functions of one instruction set and element type: the loops above, inlined into what enables the set.
 macro_rules! wrappers {
-    ($module:ident, $scalar:ty, $vector:ty, $shuffled:ty $(, $features:literal)?) => {
+    ($module:ident, $scalar:ty, $vector:ty $(, $features:literal)?) => {
         pub(crate) mod $module {
             use super::*;
 
@@ -73,7 +73,7 @@ macro_rules! wrappers {
                 out: *mut $scalar,
                 len: usize,
             ) {
-                in_blocks!(pairs_block, 4, [1, 2, 3], $shuffled, taps, bias, signal, out, len);
+                in_blocks!(pairs_block, 4, [1, 2, 3], $vector, taps, bias, signal, out, len);
             }
 
             /// # Safety
@@ -108,19 +108,18 @@ macro_rules! wrappers {
     };
 }
 
-wrappers!(portable_f32, f32, Lanes<f32, 4>, Lanes<f32, 4>);
-wrappers!(portable_f64, f64, Lanes<f64, 2>, Lanes<f64, 2>);
+wrappers!(portable_f32, f32, Lanes<f32, 4>);
+wrappers!(portable_f64, f64, Lanes<f64, 2>);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::*;
     use crate::vector::x86::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
 
-    wrappers!(avx2_f32, f32, Avx2F32, Avx2F32, "avx2,fma");
-    wrappers!(avx2_f64, f64, Avx2F64, Avx2F64, "avx2,fma");
-    // Two phases are zipped in halves of these vectors: with those of AVX2.
-    wrappers!(avx512_f32, f32, Avx512F32, Avx2F32, "avx512f,avx2,fma");
-    wrappers!(avx512_f64, f64, Avx512F64, Avx2F64, "avx512f,avx2,fma");
+    wrappers!(avx2_f32, f32, Avx2F32, "avx2,fma");
+    wrappers!(avx2_f64, f64, Avx2F64, "avx2,fma");
+    wrappers!(avx512_f32, f32, Avx512F32, "avx512f,avx2,fma");
+    wrappers!(avx512_f64, f64, Avx512F64, "avx512f,avx2,fma");
 }
 
 macro_rules! impl_filters {

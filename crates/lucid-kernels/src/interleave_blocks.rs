@@ -18,8 +18,7 @@ pub(crate) unsafe fn few<X: Shuffle, const S: usize>(
         // SAFETY: the caller promises the same.
         return unsafe { some::<X, S>(rows, row_stride, len, out) };
     }
-    let mut q = 0;
-    while q + X::LANES <= len {
+    for q in blocks(len, X::LANES) {
         // SAFETY: the caller promises the instruction set.
         let mut zipped = [unsafe { X::zero() }; 4];
         for (r, row) in zipped.iter_mut().enumerate().take(S) {
@@ -42,9 +41,8 @@ pub(crate) unsafe fn few<X: Shuffle, const S: usize>(
             // SAFETY: hence LANES elements can be written; the caller promises the instruction set.
             unsafe { vector.store(to) };
         }
-        q += X::LANES;
     }
-    q
+    if len < X::LANES { 0 } else { len }
 }
 
 /// As [`few`], by transposing squares: each line is stored as a whole vector, over what the one before wrote too much.
@@ -60,8 +58,8 @@ pub(crate) unsafe fn some<X: Transpose, const S: usize>(
 ) -> usize {
     // What the last vector of a block of positions writes too much: they must be there to be written over.
     let excess = X::LANES.saturating_sub(S).div_ceil(S);
-    let mut q = 0;
-    while q + X::LANES + excess <= len {
+    let whole = len.saturating_sub(excess);
+    for q in blocks(whole, X::LANES) {
         // SAFETY: the caller promises the instruction set.
         let mut square = unsafe { X::zero_square() };
         for (r, row) in square.as_mut().iter_mut().enumerate().take(S) {
@@ -79,9 +77,8 @@ pub(crate) unsafe fn some<X: Transpose, const S: usize>(
             // SAFETY: hence LANES elements can be written; the caller promises the instruction set.
             unsafe { vector.store(to) };
         }
-        q += X::LANES;
     }
-    q
+    if whole < X::LANES { 0 } else { whole }
 }
 
 /// The inverse of [`few`].
@@ -98,13 +95,15 @@ pub(crate) unsafe fn few_back<X: Shuffle, const S: usize>(
 ) -> usize {
     let packed = S == 2 || S == 4;
     let (step, loaded) = if packed { (X::LANES, S) } else { (S, X::LANES) };
-    let mut q = 0;
     // The last vector of a block starts at q S + (loaded - 1) step.
-    while q + X::LANES <= len && q * S + (loaded - 1) * step + X::LANES <= from.len() {
+    let Some(space) = from.len().checked_sub((loaded - 1) * step + X::LANES) else { return 0 };
+    let whole = len.min(space / S + X::LANES);
+    for q in blocks(whole, X::LANES) {
         // SAFETY: the caller promises the instruction set.
         let mut square = unsafe { X::zero_square() };
         for (i, vector) in square.as_mut().iter_mut().enumerate().take(loaded) {
-            // SAFETY: as the loop has checked for the last of them.
+            // q + LANES <= whole  =>  q S <= space, so that the last of them ends within the slice.
+            // SAFETY: hence the pointer stays within it.
             let from = unsafe { from.as_ptr().add(q * S + i * step) };
             // SAFETY: hence LANES elements can be read; the caller promises the instruction set.
             *vector = unsafe { X::load(from) };
@@ -128,9 +127,8 @@ pub(crate) unsafe fn few_back<X: Shuffle, const S: usize>(
             // SAFETY: hence they can be written; the caller promises the instruction set.
             unsafe { row.store(to) };
         }
-        q += X::LANES;
     }
-    q
+    if whole < X::LANES { 0 } else { whole }
 }
 
 /// The first row of each group of as many rows as a vector has lanes; the last group ends with the last row.

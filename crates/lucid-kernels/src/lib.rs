@@ -2,11 +2,14 @@
 #![allow(unsafe_code, reason = "calling a function with a target feature is unsafe; each block is argued")]
 
 mod bandwidth;
+mod blank;
 mod copy;
+mod edge;
 mod element;
 mod filter;
 mod filter_loops;
 mod filter_sets;
+mod filter_signals;
 mod finite;
 mod generated;
 mod interleave;
@@ -18,6 +21,8 @@ mod lines;
 mod peak;
 mod pointwise;
 mod shuffle;
+mod signal_loops;
+mod signal_sets;
 mod slices;
 mod sum;
 mod table;
@@ -27,9 +32,11 @@ mod winograd;
 mod winograd_filters;
 
 pub use bandwidth::copy_bandwidth;
+pub use blank::Blank;
 pub use copy::{CopyShape, copy_rows};
 pub use element::Element;
 pub use filter::{Rows, Taps, filter, filter_gradient, filter_pairs};
+pub use filter_signals::{SignalTap, Signals, filter_signals};
 pub use finite::all_finite;
 pub use interleave::{Repeats, deinterleave, interleave, interleave_each};
 pub use isa::Isa;

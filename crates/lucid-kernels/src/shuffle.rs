@@ -5,6 +5,15 @@
 
 use crate::vector::{Lanes, Vector};
 
+/// A vector that can be interleaved with another.
+///
+/// # Safety
+/// As [`Shuffle`].
+pub(crate) trait Zip: Vector {
+    /// Element `2 i + r` of the two results together is element `i` of vector `r`.
+    unsafe fn zip(rows: [Self; 2]) -> [Self; 2];
+}
+
 /// A vector of which as many as it has lanes can be transposed.
 ///
 /// # Safety
@@ -24,10 +33,8 @@ pub(crate) trait Transpose: Vector {
 ///
 /// # Safety
 /// As [`Vector`].
-pub(crate) trait Shuffle: Transpose {
-    /// Element `2 i + r` of the two results together is element `i` of vector `r`.
-    unsafe fn zip(rows: [Self; 2]) -> [Self; 2];
-    /// The inverse of [`zip`](Self::zip).
+pub(crate) trait Shuffle: Transpose + Zip {
+    /// The inverse of [`zip`](Zip::zip).
     unsafe fn unzip(pairs: [Self; 2]) -> [Self; 2];
     /// Element `4 i + r` of the four results together is element `i` of vector `r`.
     unsafe fn zip4(rows: [Self; 4]) -> [Self; 4];
@@ -65,12 +72,14 @@ macro_rules! portable {
             }
         }
 
-        impl Shuffle for Lanes<$scalar, $lanes> {
+        impl Zip for Lanes<$scalar, $lanes> {
             #[inline(always)]
             unsafe fn zip(rows: [Self; 2]) -> [Self; 2] {
                 permuted(rows, |k| k % 2 * $lanes + k / 2)
             }
+        }
 
+        impl Shuffle for Lanes<$scalar, $lanes> {
             #[inline(always)]
             unsafe fn unzip(pairs: [Self; 2]) -> [Self; 2] {
                 permuted(pairs, |k| k % $lanes * 2 + k / $lanes)
@@ -94,7 +103,7 @@ portable!(f64, 2);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Shuffle, Transpose};
+    use super::{Shuffle, Transpose, Zip};
     use crate::vector::Vector;
     use crate::vector::x86::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
     use std::arch::x86_64::*;
@@ -247,6 +256,37 @@ mod x86 {
         result
     }
 
+    impl Zip for Avx512F32 {
+        #[inline(always)]
+        unsafe fn zip([a, b]: [Self; 2]) -> [Self; 2] {
+            // SAFETY: the caller promises that AVX-512 F is available.
+            let low = unsafe { _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23) };
+            // SAFETY: as above.
+            let high =
+                unsafe { _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31) };
+            // SAFETY: as above.
+            let low = unsafe { _mm512_permutex2var_ps(a.0, low, b.0) };
+            // SAFETY: as above.
+            let high = unsafe { _mm512_permutex2var_ps(a.0, high, b.0) };
+            [Avx512F32(low), Avx512F32(high)]
+        }
+    }
+
+    impl Zip for Avx512F64 {
+        #[inline(always)]
+        unsafe fn zip([a, b]: [Self; 2]) -> [Self; 2] {
+            // SAFETY: the caller promises that AVX-512 F is available.
+            let low = unsafe { _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11) };
+            // SAFETY: as above.
+            let high = unsafe { _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15) };
+            // SAFETY: as above.
+            let low = unsafe { _mm512_permutex2var_pd(a.0, low, b.0) };
+            // SAFETY: as above.
+            let high = unsafe { _mm512_permutex2var_pd(a.0, high, b.0) };
+            [Avx512F64(low), Avx512F64(high)]
+        }
+    }
+
     macro_rules! transpose {
         ($name:ident, $lanes:literal, $transpose:ident) => {
             impl Transpose for $name {
@@ -279,13 +319,15 @@ mod x86 {
 
     macro_rules! shuffle {
         ($name:ident, $zip:ident, $unzip:ident, $zip4:ident, $unzip4:ident) => {
-            impl Shuffle for $name {
+            impl Zip for $name {
                 #[inline(always)]
                 unsafe fn zip(rows: [Self; 2]) -> [Self; 2] {
                     // SAFETY: the caller promises that AVX2 is available.
                     unsafe { $zip(rows.map(|row| row.0)) }.map($name)
                 }
+            }
 
+            impl Shuffle for $name {
                 #[inline(always)]
                 unsafe fn unzip(pairs: [Self; 2]) -> [Self; 2] {
                     // SAFETY: the caller promises that AVX2 is available.

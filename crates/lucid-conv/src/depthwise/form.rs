@@ -9,6 +9,9 @@
 //! A chunk is some neighbouring rows of a plane, or a piece of one long row. What it reads is buffered together, so that
 //! each row of the source is padded and de-interleaved once, whatever the number of taps across rows.
 
+use lucid_kernels::SignalTap;
+
+use super::signals;
 use crate::axis::Axis;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
@@ -27,6 +30,7 @@ const MAX_PIECE_LEN: usize = 512;
 const MIN_PIECE_LEN: usize = 32;
 /// Elements that a chunk reads, where its taps do not reach very far.
 const BUFFER_LEN: usize = 8192;
+
 /// One tap of the last axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tap {
@@ -73,6 +77,8 @@ pub(crate) struct Form<const N: usize> {
     pub(crate) source_steps: usize,
     /// Links of a phase and a tap of the last axis.
     pub(crate) num_links: usize,
+    /// The taps by phase of signals that are read in place; none of others.
+    pub(crate) signal_taps: Vec<Vec<SignalTap>>,
 }
 
 /// The last axis but one, or one along which nothing moves.
@@ -82,7 +88,7 @@ fn row_axis<const N: usize>(g: &Geometry<N>) -> Axis {
 }
 
 /// Phases of the result: those of a stride longer than the row are not all there.
-fn num_phases<const N: usize>(g: &Geometry<N>, pass: Pass) -> usize {
+pub(super) fn num_phases<const N: usize>(g: &Geometry<N>, pass: Pass) -> usize {
     let axis = &g.axes[N - 1];
     if pass == Pass::BackwardData { axis.stride.min(axis.fine) } else { 1 }
 }
@@ -163,13 +169,19 @@ impl<const N: usize> Form<N> {
             result_steps,
             source_steps: source[N - 1].div_ceil(step),
             num_links,
+            signal_taps: Vec::new(),
         };
+        form.signal_taps = signals::taps(g, pass, &form);
         form.cut();
         form
     }
 
     /// Chooses the size of chunks: pieces of a row where it is long, else as many rows as the buffer holds.
     fn cut(&mut self) {
+        if !self.signal_taps.is_empty() {
+            self.piece_len = self.result_steps.min(signals::TASK_LEN / self.phases.len());
+            return;
+        }
         let per_position = self.phases.len().max(self.buffered_rows() * self.slots.len());
         let most = (BUFFER_LEN / per_position).clamp(MIN_PIECE_LEN, MAX_PIECE_LEN);
         let positions = self.result_steps;
@@ -230,6 +242,9 @@ impl<const N: usize> Form<N> {
 
     /// Elements of what a chunk buffers, and its taps and sums.
     pub(crate) fn workspace_len(&self) -> usize {
+        if !self.signal_taps.is_empty() {
+            return 0;
+        }
         let rows = self.buffered_rows() * self.slots.len() * (self.piece_len + self.reach);
         rows + self.phases.len() * self.piece_len + 3 * self.num_bands * self.row_axis.taps * self.num_links
     }

@@ -3,10 +3,11 @@
 //! A task is a stretch of the result: pieces of one long row, or rows of many planes. What is a task depends on the form
 //! alone, and every sum is one task's.
 
-use lucid_kernels::{Element, Isa, Rows, Taps, filter, filter_gradient, filter_pairs, interleave};
+use lucid_kernels::{Blank, Element, Isa, Rows, Taps, filter, filter_gradient, filter_pairs, interleave};
 
 use super::chunk::Chunk;
 use super::form::Form;
+use super::signals;
 use super::window::{Band, Offsets, Window, add_bands, first_of};
 use crate::geometry::Geometry;
 use crate::plan::Pass;
@@ -49,10 +50,14 @@ pub(crate) fn pass<T: Element, const N: usize>(
     form: &Form<N>,
     isa: Isa,
     operands: &Operands<'_, T>,
-    result: &mut [T],
+    result: Blank<'_, T>,
     pool: &Pool<Scratch<T>>,
 ) {
+    if !form.signal_taps.is_empty() {
+        return signals::pass(g, form, isa, operands, result);
+    }
     let num_threads = num_threads(g, result.len(), operands.source.len());
+    let result = result.elements();
     let num_chunks = form.num_chunks(result.len() / form.result.iter().product::<usize>());
     let mut rest = result;
     let tasks = (0..num_chunks).step_by(form.chunks_per_task()).map(move |first| {

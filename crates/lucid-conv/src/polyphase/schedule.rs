@@ -20,9 +20,10 @@ use super::transform::Transform;
 use super::weights::{Panels, is_whole};
 use crate::geometry::Geometry;
 
-/// Vectors of the source that are packed at a time: a third of a second-level cache, of 1 MiB where vectors have 64 bytes and of
-/// 512 KiB where they have 32.
-const SOURCE_VECTORS: usize = 5 * 1024;
+/// Vectors of the source that are packed at a time: three quarters of a second-level cache, of 1 MiB where vectors have 64 bytes and
+/// of 512 KiB where they have 32; or a third of it with minimal filtering, whose sums are more.
+const SOURCE_VECTORS: usize = 12 * 1024;
+const SOURCE_VECTORS_MINIMAL: usize = 5 * 1024;
 /// Elements that the columns of a place hold where vectors run over rows, one per source channel and term.
 const VALUES_LEN: usize = 576 * 1024;
 /// Columns of a place there, at most: weights that are made on the way are paid back, and threads share the places.
@@ -130,8 +131,9 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             .fold(1, |align, panels| lcm(align, panels.rows / gcd(panels.rows, panels.class.phases.len())));
         // As many strips as fit with all channels, or at least some with as many channels as fit.
         let (channels, per_channel) = (form.source_channels, layout.per_channel().max(1));
+        let vectors = if form.unit == 1 { SOURCE_VECTORS } else { SOURCE_VECTORS_MINIMAL };
         let source_len = match form.abreast {
-            1 => SOURCE_VECTORS * main.map_or(1, |panels| panels.kernel.lanes()),
+            1 => vectors * main.map_or(1, |panels| panels.kernel.lanes()),
             _ => SOURCE_LEN_ABREAST,
         };
         let least_rows = form.num_sums() * align.min(form.result_channels);
