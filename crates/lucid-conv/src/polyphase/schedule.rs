@@ -191,7 +191,9 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let places = g.batch().max(1).div_ceil(items).saturating_mul(len.div_ceil(rows));
         // Each task packs what it reads, so channels are shared out only where there are too few places.
         let (of_task, run) = match packing {
-            Packing::ByTask | Packing::ByBlock => {
+            // A place packs its weights itself.
+            Packing::ByBlock => (1, 1),
+            Packing::ByTask => {
                 let fitting = form.result_channels * PANELS_LEN / packed_len.max(1);
                 (fitting.min(form.result_channels.div_ceil(TASKS.div_ceil(g.groups))), places)
             }
