@@ -83,13 +83,50 @@ pub fn interleave_each<T: Element>(
     // SAFETY: as just checked.
     let done = unsafe { T::interleave_blocks(isa, &job) };
     for (from, to) in parts.filter(|_| done < len) {
-        let rest = &mut out[to..][done * num_rows..len * num_rows];
-        for (q, group) in (done..len).zip(rest.chunks_exact_mut(num_rows)) {
-            for (out, row) in group.iter_mut().zip(rows[from..].chunks(row_stride.max(1))) {
+        let (rows, out) = (&rows[from..], &mut out[to..][..len * num_rows]);
+        if done == 0 && as_longer(isa, rows, (row_stride, num_rows), out) {
+            continue;
+        }
+        for (q, group) in (done..len).zip(out[done * num_rows..].chunks_exact_mut(num_rows)) {
+            for (out, row) in group.iter_mut().zip(rows.chunks(row_stride.max(1))) {
                 *out = row[q];
             }
         }
     }
+}
+
+/// Positions that are a block of some vectors, and rows up to which shorter ones are interleaved as if they had so many.
+const BLOCK: usize = 8;
+const BLOCK_ROWS: usize = 16;
+
+/// Interleaves rows that are too short for a block together with what follows them, if something does and that makes them long
+/// enough, and keeps what belongs to them.
+fn as_longer<T: Element>(
+    isa: Isa,
+    rows: &[T],
+    (row_stride, num_rows): (usize, usize),
+    out: &mut [T],
+) -> bool {
+    let len = out.len() / num_rows;
+    if len >= BLOCK || num_rows > BLOCK_ROWS || reaches(row_stride, num_rows, BLOCK) > rows.len() {
+        return false;
+    }
+    let mut longer = [T::zero(); BLOCK * BLOCK_ROWS];
+    let repeats = Repeats { count: 1, rows: 0, out: 0 };
+    let job = Interleaving {
+        rows: rows.as_ptr(),
+        row_stride,
+        num_rows,
+        len: BLOCK,
+        out: longer.as_mut_ptr(),
+        repeats,
+    };
+    // SAFETY: the rows were just checked, and there is room for as many as the most.
+    let done = unsafe { T::interleave_blocks(isa, &job) };
+    if done >= len {
+        out.copy_from_slice(&longer[..out.len()]);
+    }
+    done >= len
 }
 
 /// What to interleave: from each of the repeats on, `rows` have `(num_rows - 1) * row_stride + len` elements and `out` has

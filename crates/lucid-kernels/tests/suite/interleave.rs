@@ -1,6 +1,6 @@
 //! Interleaving and its inverse, element by element: numbers of rows and lengths around every block.
 
-use lucid_kernels::{Element, Isa, deinterleave, interleave};
+use lucid_kernels::{Element, Isa, Repeats, deinterleave, interleave, interleave_each};
 
 fn check<T: Element>() {
     let number = |i: usize| T::from(i + 1).expect("a small number");
@@ -39,6 +39,40 @@ fn check<T: Element>() {
 fn every_element_is_where_it_belongs_and_no_other_is_written() {
     check::<f32>();
     check::<f64>();
+}
+
+/// Rows of an image: what follows a short one is the next, or, after the last, nothing.
+fn check_repeats<T: Element>() {
+    for isa in Isa::available() {
+        for (num_rows, len, gap) in
+            (1..=17).flat_map(|num_rows| (1..=17).flat_map(move |len| [0, 2].map(|gap| (num_rows, len, gap))))
+        {
+            let repeats = Repeats { count: 3, rows: len + gap, out: num_rows * len + gap };
+            let row_stride = 3 * (len + gap);
+            let rows: Vec<T> = (1..=row_stride * num_rows).map(|i| T::from(i).unwrap()).collect();
+            let mut out = vec![T::zero(); 3 * repeats.out];
+            interleave_each(isa, &rows, (row_stride, num_rows, len), repeats, &mut out);
+            for (i, &value) in out.iter().enumerate() {
+                let (k, i) = (i / repeats.out, i % repeats.out);
+                let (q, r) = (i / num_rows, i % num_rows);
+                let expected = if q < len { rows[k * repeats.rows + r * row_stride + q] } else { T::zero() };
+                assert_eq!(value, expected, "{isa}: {k} {r} {q} of {num_rows} rows of {len}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_of_the_repeats_is_where_it_belongs() {
+    check_repeats::<f32>();
+    check_repeats::<f64>();
+}
+
+#[test]
+#[should_panic(expected = "out has 10 elements")]
+fn repeats_beyond_the_end_are_refused() {
+    let repeats = Repeats { count: 2, rows: 2, out: 7 };
+    interleave_each(Isa::best(), &[0.0; 8], (4, 2, 2), repeats, &mut [0.0; 10]);
 }
 
 #[test]
