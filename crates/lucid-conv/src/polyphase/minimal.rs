@@ -5,7 +5,8 @@
 //! costs once per output whatever the number of channels. `lucid_kernels::winograd_lines` has the formulas.
 //!
 //! Filters of three, two and one taps are multiplied at the same points, so a longer filter is a sum of such ones, in
-//! the same sums. With dilation `d` neighbours are `d` entries apart: column `i d + v` has entries `(4 i + j) d + v`.
+//! the same sums. With dilation `d` neighbours are `d` entries apart: column `i d + v` has entries `(4 i + j) d + v`. Batch
+//! items of small images take turns as if they were so many entries apart: then no vector is half empty.
 //!
 //! Sources: S. Winograd, Arithmetic Complexity of Computations (1980); A. Lavin and S. Gray, Fast Algorithms for
 //! Convolutional Neural Networks (2016); B. Barabasz et al., Error Analysis and Improving the Accuracy of Winograd

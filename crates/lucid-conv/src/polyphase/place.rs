@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::form::Form;
 
-/// Positions that are computed together: some of the first axis of one batch item, or all of several items.
+/// Positions that are computed together: some of the first axis of one batch item, or of items [abreast](Form::abreast), or all
+/// of several ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) group: usize,
@@ -32,7 +33,7 @@ pub(crate) struct Task<'a, T> {
 pub(crate) struct Portions {
     /// Batch items of a place.
     pub(crate) items: usize,
-    /// Positions of the first axis of a place: all of them where a place has several items.
+    /// Positions of the first axis of a place: all of them where a place has several items, or sets of items abreast.
     pub(crate) rows: usize,
     /// Channels of a task.
     pub(crate) channels: usize,
