@@ -214,10 +214,9 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
         let form = workspace.filters.get(key, || depthwise::Form::new(g, pass));
         return depthwise::pass(g, form, isa, operands, result, &workspace.filter_scratch);
     }
-    let result = result.elements();
     let shape = operands.panels.map(|panels| panels.shape).or(recipe.panels);
     let key = Key { geometry: *g, pass, isa, panels: shape, is_prepared: operands.panels.is_some() };
-    if let (Some(_), Some(PanelShape { filtering, is_trimmed, tiling })) =
+    let result = if let (Some(_), Some(PanelShape { filtering, is_trimmed, tiling })) =
         (recipe.algorithm.filtering(), shape)
     {
         let make = || {
@@ -225,10 +224,15 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
             polyphase::Schedule::new(g, form, isa, tiling, key.is_prepared)
         };
         let schedule = workspace.schedules.get(key, make);
-        if polyphase::pass(g, schedule, (operands, fused), result, &workspace.scratch) {
+        let (result, is_done) = result
+            .written_by(|result| polyphase::pass(g, schedule, (operands, fused), result, &workspace.scratch));
+        if is_done {
             return;
         }
-    }
+        result
+    } else {
+        result.elements()
+    };
     // The others take what is fused one after the other.
     let sizes = |side| PlaneSizes { channels: g.channels_of(side), len: g.len_of(side) };
     let source = match fused.before {
@@ -343,7 +347,11 @@ pub(crate) fn written<T: Element, const N: usize>(
     run: impl FnOnce(Blank<'_, T>) -> Result<()>,
 ) -> Result<ArrayD<T>> {
     let shape: Vec<usize> = g.sizes(pass.result()).collect();
-    if recipe.algorithm == Algorithm::Depthwise && depthwise::reads_in_place(g, pass) {
+    let is_written_once = match recipe.algorithm {
+        Algorithm::Depthwise => depthwise::reads_in_place(g, pass),
+        algorithm => algorithm.filtering().is_some(),
+    };
+    if is_written_once {
         check_memory::<T>(quantity, &shape)?;
         let elements = Blank::vec(shape.iter().product(), run)?;
         return Ok(ArrayD::from_shape_vec(shape, elements).expect("as many elements as the shape has"));

@@ -69,6 +69,26 @@ impl<'a, T: Element> Blank<'a, T> {
         unsafe { self.written() }
     }
 
+    /// All of them, after `write` wrote them, and what it returned.
+    ///
+    /// # Panics
+    /// When some of them were not written, and were no elements before.
+    pub fn written_by<R>(self, write: impl FnOnce(Blank<'_, T>) -> R) -> (&'a mut [T], R) {
+        let left = AtomicUsize::new(self.elements.len());
+        let own = Blank { elements: &mut *self.elements, left: self.left.map(|_| &left) };
+        let result = write(own);
+        if self.left.is_some() {
+            assert_eq!(left.into_inner(), 0, "all elements are written");
+        }
+        // SAFETY: as for a vector, every element has been written; or they were elements before.
+        (unsafe { self.written() }, result)
+    }
+
+    /// Whether they were elements before.
+    pub fn are_elements(&self) -> bool {
+        self.left.is_none()
+    }
+
     /// Where they lie.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut T {
         self.elements.as_mut_ptr().cast()
@@ -84,6 +104,13 @@ impl<'a, T: Element> Blank<'a, T> {
         }
         // SAFETY: the caller promises that they are elements.
         unsafe { self.elements.assume_init_mut() }
+    }
+}
+
+/// None.
+impl<T> Default for Blank<'_, T> {
+    fn default() -> Self {
+        Blank { elements: &mut [], left: None }
     }
 }
 
@@ -106,6 +133,34 @@ mod tests {
     fn what_is_left_out_is_found() {
         let _ = Blank::vec(3, |mut all: Blank<'_, f32>| {
             all.split_off_first(2).elements();
+            Ok::<(), ()>(())
+        });
+    }
+
+    #[test]
+    fn parts_are_written_one_by_one() {
+        let made = Blank::vec(4, |all: Blank<'_, f32>| {
+            let (elements, last) = all.written_by(|mut all| {
+                assert!(!all.are_elements());
+                all.split_off_first(3).elements().fill(1.0);
+                all.elements()[0] = 2.0;
+                5
+            });
+            elements[0] += elements[3];
+            assert_eq!(last, 5);
+            Ok::<(), ()>(())
+        });
+        assert_eq!(made, Ok(vec![3.0, 1.0, 1.0, 2.0]));
+        let mut numbers = [1.0_f32, 2.0];
+        let (elements, ()) = Blank::from(&mut numbers[..]).written_by(|all| assert!(all.are_elements()));
+        assert_eq!(elements, [1.0, 2.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "all elements are written")]
+    fn what_a_part_leaves_out_is_found() {
+        let _ = Blank::vec(3, |all: Blank<'_, f32>| {
+            all.written_by(|mut all| drop(all.split_off_first(1)));
             Ok::<(), ()>(())
         });
     }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use lucid_kernels::{Blank, Element};
+
 use super::form::Form;
 
 /// Positions that are computed together: some of the first axis of one batch item, or of items [abreast](Form::abreast), or all
@@ -18,7 +20,7 @@ pub(crate) struct Place {
 pub(crate) struct Target<'a, T> {
     pub(crate) place: Place,
     /// By batch item of the place, then by channel of the task: the results that belong to the rows.
-    pub(crate) planes: Vec<&'a mut [T]>,
+    pub(crate) planes: Vec<Blank<'a, T>>,
 }
 
 /// Some channels of the result, at some places.
@@ -60,12 +62,12 @@ impl Portions {
     }
 
     /// Cuts a result of `batch` items into tasks: groups into channels and places, and each plane by the first axis.
-    pub(crate) fn tasks<'a, T, const N: usize>(
+    pub(crate) fn tasks<'a, T: Element, const N: usize>(
         &self,
         form: &Form<N>,
         batch: usize,
         groups: usize,
-        result: &'a mut [T],
+        mut result: Blank<'a, T>,
     ) -> Vec<Task<'a, T>> {
         let parts = form.result_channels.div_ceil(self.channels);
         // By group and part: the planes of every place.
@@ -79,7 +81,8 @@ impl Portions {
         let inner: usize = form.axes[1..].iter().map(|axis| axis.result_len).product();
         let plane_len = form.axes[0].result_len * inner;
         let places_of_item = form.axes[0].len.div_ceil(self.rows);
-        for (number, mut plane) in result.chunks_mut(plane_len).enumerate() {
+        for number in 0..batch * groups * form.result_channels {
+            let mut plane = result.split_off_first(plane_len);
             let (item, channel) = (number / form.result_channels, number % form.result_channels);
             let (item, group) = (item / groups, item % groups);
             let targets = &mut cut[group * parts + channel / self.channels];
@@ -87,9 +90,7 @@ impl Portions {
                 // The results of neighbouring positions, of all phases, are neighbours.
                 let rows = &target.place.rows;
                 let own_len = (form.first_result(rows.end) - form.first_result(rows.start)) * inner;
-                let (own, rest) = plane.split_at_mut(own_len);
-                target.planes.push(own);
-                plane = rest;
+                target.planes.push(plane.split_off_first(own_len));
             }
         }
         // Place by place: a thread that takes all channels of one packs it once.

@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
+use lucid_kernels::Element;
+
 use super::form::Form;
 use super::place::{Place, Target};
 
 /// The planes of a result at one place.
 pub(crate) trait Planes<T> {
-    /// The results that belong to the place's rows, of one of its batch items and one channel of its group.
+    /// The results that belong to the place's rows, of one of its batch items and one channel of its group. To be asked for once.
     fn plane(&mut self, item: usize, channel: usize) -> &mut [T];
 }
 
@@ -17,9 +19,11 @@ pub(crate) struct Cut<'a, T> {
     pub(crate) channels: Range<usize>,
 }
 
-impl<T> Planes<T> for Cut<'_, T> {
+impl<T: Element> Planes<T> for Cut<'_, T> {
     fn plane(&mut self, item: usize, channel: usize) -> &mut [T] {
-        self.target.planes[item * self.channels.len() + channel - self.channels.start]
+        // Zeros only now, in a near cache.
+        std::mem::take(&mut self.target.planes[item * self.channels.len() + channel - self.channels.start])
+            .elements()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lucid_kernels::{Bias, Element, Isa, WINOGRAD_POINTS, winograd_outputs};
+use lucid_kernels::{Bias, Blank, Element, Isa, WINOGRAD_POINTS, winograd_outputs};
 
 use super::ahead;
 use super::by_position::{TileOfStrip, add_sources};
@@ -135,7 +135,7 @@ pub(crate) fn pass<T: Element, const N: usize>(
     g: &Geometry<N>,
     schedule: &Schedule<T, N>,
     (operands, fused): (&Operands<'_, T>, &Fused<'_, T>),
-    result: &mut [T],
+    result: Blank<'_, T>,
     pool: &Pool<Scratch<T>>,
 ) -> bool {
     let Schedule { form, portions, .. } = schedule;
@@ -155,7 +155,7 @@ pub(crate) fn pass<T: Element, const N: usize>(
         scratch
     };
     let num_threads = threads_for(g.multiplications(), SHARED);
-    if num_threads > 1 {
+    if num_threads > 1 || !result.are_elements() {
         let tasks = portions.tasks(form, g.batch(), g.groups, result);
         run_all(tasks.into_iter(), num_threads, lend, |scratch, Task { channels, targets }| {
             let Some(group) = targets.first().map(|target| target.place.group) else { return };
@@ -171,7 +171,7 @@ pub(crate) fn pass<T: Element, const N: usize>(
         });
     } else {
         // The same portions of the result where it lies: nothing has to be cut, or remembered, beforehand.
-        let mut scratch = lend();
+        let (result, mut scratch) = (result.elements(), lend());
         // Where weights are packed already, a place is packed once for all channels.
         let of_task = if run.panels.is_some() { form.result_channels } else { portions.channels };
         for group in 0..g.groups {

@@ -49,7 +49,8 @@ fn check_repeats<T: Element>() {
         {
             let repeats = Repeats { count: 3, rows: len + gap, out: num_rows * len + gap };
             let row_stride = 3 * (len + gap);
-            let rows: Vec<T> = (1..=row_stride * num_rows).map(|i| T::from(i).unwrap()).collect();
+            let rows: Vec<T> =
+                (1..=row_stride * num_rows).map(|i| T::from(i).expect("a small number")).collect();
             let mut out = vec![T::zero(); 3 * repeats.out];
             interleave_each(isa, &rows, (row_stride, num_rows, len), repeats, &mut out);
             for (i, &value) in out.iter().enumerate() {
