@@ -259,7 +259,7 @@ impl<const N: usize> Plan<N> {
     }
 
     /// Bytes of workspace that `pass` takes per thread for elements of type `T`, beside what a matrix product packs for
-    /// itself. It grows neither with the batch nor with the length of the signal. Matrix products take at most 128 Ki
+    /// itself. It is bounded, whatever the batch and the length of the signal, though short signals and small batches take less. Matrix products take at most 128 Ki
     /// elements, or one channel's taps where those are more; the polyphase form buffers some positions of all channels
     /// of a group, their sums and, where they were not prepared, some weights: less than 4 MiB of `f32` wherever the
     /// planner chooses it. Filters of channels that do not mix buffer 8 Ki elements, or what the taps of 32 positions reach

@@ -90,8 +90,8 @@ fn first_phases<const N: usize>(g: &Geometry<N>) -> [usize; N] {
 
 impl<T: Element, const N: usize> PreparedWeight<T, N> {
     /// Whether it was prepared for the options, the channels and the algorithm of a plan, and is in the order that is best
-    /// for it, as it may not be where the padding is another, or has come to another with [`Padding::Same`](crate::Padding):
-    /// then [`convolve_prepared`](Plan::convolve_prepared) gives the bits of [`convolve`](Plan::convolve).
+    /// for it, as it may not be where the padding is another, or has come to another with [`Padding::Same`](crate::Padding), or where
+    /// one of both is for a batch of small images: then [`convolve_prepared`](Plan::convolve_prepared) gives the bits of [`convolve`](Plan::convolve).
     pub fn suits(&self, plan: &Plan<N>) -> bool {
         let g = plan.geometry();
         let recipe = plan.recipe(g.output_pass());

@@ -80,7 +80,9 @@ pub fn filter_signals<T: Element>(
     mut out: Blank<'_, T>,
 ) {
     let Signals { num, signal, pitch, len, weights, weight_pitch, bias, start, out_len } = *signals;
-    assert_eq!(Some(out.len()), num.checked_mul(out_len), "{num} rows of {out_len}");
+    assert!(matches!(phases.len(), 1 | 2), "{} phases: one or two are accepted", phases.len());
+    let given = out.len();
+    assert_eq!(Some(given), num.checked_mul(out_len), "space for {given} of {num} rows of {out_len}");
     if out.is_empty() {
         return;
     }
@@ -94,8 +96,10 @@ pub fn filter_signals<T: Element>(
     // So that no position overflows; no slice is longer.
     let most = isize::MAX.unsigned_abs() / 8;
     let reach = phases.iter().flatten().map(|tap| tap.shift.unsigned_abs()).max().unwrap_or(0);
-    assert!(start.max(reach) <= most, "a tap reads {reach} after or before position {start}");
-    assert!(matches!(phases.len(), 1 | 2), "{} phases: one or two are accepted", phases.len());
+    assert!(
+        start.max(reach).max(len) <= most,
+        "a tap reads {reach} after or before position {start} of {len}"
+    );
     // SAFETY: as just checked.
     unsafe { T::filter_signals(isa, phases, signals, out.as_mut_ptr()) };
     // SAFETY: each row has been written to its end.

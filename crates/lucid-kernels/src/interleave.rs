@@ -40,7 +40,7 @@ pub struct Repeats {
     pub count: usize,
     /// From the rows of one to those of the next.
     pub rows: usize,
-    /// The same of what is written; where it overlaps, the later one stays.
+    /// The same of what is written, at least as much as that is.
     pub out: usize,
 }
 
@@ -58,7 +58,7 @@ pub struct Repeats {
 /// ```
 ///
 /// # Panics
-/// When a row reaches beyond `rows`, or what is written beyond `out`.
+/// When a row reaches beyond `rows`, or what is written beyond `out` or over what the next one writes.
 pub fn interleave_each<T: Element>(
     isa: Isa,
     rows: &[T],
@@ -74,6 +74,8 @@ pub fn interleave_each<T: Element>(
     assert!(read <= rows.len(), "a row reaches beyond {}", rows.len());
     let written = last(repeats.out).saturating_add(num_rows.saturating_mul(len));
     assert!(written <= out.len(), "out has {} elements", out.len());
+    let is_apart = repeats.count == 1 || repeats.out >= num_rows * len;
+    assert!(is_apart, "{num_rows} rows of {len} at a distance of {}", repeats.out);
     let parts = (0..repeats.count).map(|k| (k * repeats.rows, k * repeats.out));
     if num_rows == 1 {
         parts.for_each(|(from, to)| copy(&mut out[to..][..len], &rows[from..][..len]));
@@ -88,16 +90,17 @@ pub fn interleave_each<T: Element>(
             continue;
         }
         for (q, group) in (done..len).zip(out[done * num_rows..].chunks_exact_mut(num_rows)) {
-            for (out, row) in group.iter_mut().zip(rows.chunks(row_stride.max(1))) {
-                *out = row[q];
+            for (r, out) in group.iter_mut().enumerate() {
+                *out = rows[r * row_stride + q];
             }
         }
     }
 }
 
-/// Positions that are a block of some vectors, and rows up to which shorter ones are interleaved as if they had so many.
+/// Positions that are a block of any vectors, and how many rows have one of just as many: of other numbers some positions follow
+/// a block. Shorter rows are interleaved as if they had so many.
 const BLOCK: usize = 8;
-const BLOCK_ROWS: usize = 16;
+const BLOCK_ROWS: [usize; 3] = [2, 4, 8];
 
 /// Interleaves rows that are too short for a block together with what follows them, if something does and that makes them long
 /// enough, and keeps what belongs to them.
@@ -108,10 +111,11 @@ fn as_longer<T: Element>(
     out: &mut [T],
 ) -> bool {
     let len = out.len() / num_rows;
-    if len >= BLOCK || num_rows > BLOCK_ROWS || reaches(row_stride, num_rows, BLOCK) > rows.len() {
+    let has_block = isa != Isa::Portable && BLOCK_ROWS.contains(&num_rows);
+    if !has_block || len >= BLOCK || reaches(row_stride, num_rows, BLOCK) > rows.len() {
         return false;
     }
-    let mut longer = [T::zero(); BLOCK * BLOCK_ROWS];
+    let mut longer = [T::zero(); BLOCK * 8];
     let repeats = Repeats { count: 1, rows: 0, out: 0 };
     let job = Interleaving {
         rows: rows.as_ptr(),

@@ -9,8 +9,8 @@ use crate::shuffle::Transpose;
 use crate::vector::Lanes;
 
 /// `out[places[q] + r] = rows[r * row_stride + q]` for `r < num_rows` and every `q`; then zeros, up to the next multiple of
-/// the lanes of a vector of `isa`, of which a [`TileKernel`](crate::TileKernel) knows the number. Lines must not overlap
-/// unless only the last one of them counts.
+/// the lanes of a vector of `isa`, of which a [`TileKernel`](crate::TileKernel) knows the number. Of lines at
+/// the same place the last one stays; others must not overlap.
 ///
 /// Falls back to [`Isa::Portable`] where this machine lacks `isa`.
 ///

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use lucid_kernels::{WINOGRAD_OUTPUTS, WINOGRAD_POINTS};
 
 use super::lattice::{AxisTap, Lattice};
-use super::minimal::chunks;
+use super::minimal::{MIN_ROW, chunks};
 use super::place::Place;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
@@ -113,8 +113,8 @@ pub(crate) struct Form<const N: usize> {
     /// Entries between the positions of a column, and columns whose positions follow one another: 1, or with minimal filtering
     /// the dilation times the items abreast. Column `i apart + v` has positions `(unit i + j) apart + v`.
     pub(crate) apart: usize,
-    /// Batch items whose entries take turns, number `p abreast + v` for position `p` of item `v` along the last axis: 1, or as many
-    /// as fill a vector where rows are shorter than that.
+    /// Batch items whose entries take turns, number `p abreast + v` for position `p` of item `v` along the last axis: 1, or, where
+    /// rows are short, as many as make whole vectors of a few positions.
     pub(crate) abreast: usize,
     /// How far rows of the last axis are apart.
     pub(crate) pitches: Pitches,
@@ -392,19 +392,16 @@ impl<const N: usize> Form<N> {
     }
 }
 
-/// Items abreast, so many at most: then a row of few columns is whole vectors of them.
-const MAX_ABREAST: usize = 16;
-const MIN_ABREAST: usize = 8;
-/// Positions of a row from which on columns of one item fill vectors.
-const SHORT_ROW: usize = 24;
+/// How many items are abreast, the best first: whole vectors are copied, others are shuffled.
+const ABREAST: [usize; 9] = [16, 8, 15, 14, 13, 12, 11, 10, 9];
 
 /// How many items take turns: a divisor of the batch, for images with short rows that begin with a whole group of phases.
 fn items_abreast<const N: usize>(batch: usize, axes: &[Lattice; N]) -> usize {
     let last = &axes[N - 1];
-    if N == 1 || last.len >= SHORT_ROW || last.result_start != 0 {
+    if N == 1 || last.len >= MIN_ROW || last.result_start != 0 {
         return 1;
     }
-    (MIN_ABREAST..=MAX_ABREAST).rev().find(|&items| batch.is_multiple_of(items)).unwrap_or(1)
+    ABREAST.into_iter().find(|&items| batch.is_multiple_of(items)).unwrap_or(1)
 }
 
 /// How many columns rows of the last axis are apart.

@@ -74,8 +74,8 @@ const MIN_CHANNELS: usize = 32;
 /// The same where positions are more than [`NEAR`] entries apart, which takes longer to put in order.
 const MIN_CHANNELS_APART: usize = 64;
 const NEAR: usize = 3;
-/// Positions along the last axis from which on columns fill the tiles.
-const MIN_ROW: usize = 24;
+/// Positions along the last axis from which on columns of one batch item fill the tiles.
+pub(super) const MIN_ROW: usize = 24;
 /// Positions from which on it is paid back that there are about twice as many weights to read, where they don't stay in a
 /// cache, or to pack, where no call has them packed already. Measured with 96, 256 and 700 of them.
 const MIN_POSITIONS: usize = 256;

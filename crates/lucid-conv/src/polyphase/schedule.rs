@@ -44,6 +44,8 @@ const WAITING_LEN: usize = 48 * 1024;
 /// either, and every panel of a sum goes over what it reads of the source before those of the next one do.
 const SOURCE_LEN_ABREAST: usize = 512 * 1024;
 const SUMS_LEN_ABREAST: usize = 384 * 1024;
+/// Elements of weights that a task packs there: each of them packs the source once more.
+const PANELS_LEN_ABREAST: usize = 336 * 1024;
 /// Elements of weights up to which all of them are packed at once, and that a task packs otherwise.
 const PANELS_LEN: usize = 256 * 1024;
 /// Elements of weights that a task packs at most, even if it has few rows then.
@@ -194,8 +196,11 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             // A place packs its weights itself.
             Packing::ByBlock => (1, 1),
             Packing::ByTask => {
-                let fitting = form.result_channels * PANELS_LEN / packed_len.max(1);
-                (fitting.min(form.result_channels.div_ceil(TASKS.div_ceil(g.groups))), places)
+                let panels_len = if form.abreast == 1 { PANELS_LEN } else { PANELS_LEN_ABREAST };
+                let fitting = (form.result_channels * panels_len / packed_len.max(1)).max(1);
+                // Of about equal size.
+                let tasks = form.result_channels.div_ceil(fitting).max(TASKS.div_ceil(g.groups));
+                (form.result_channels.div_ceil(tasks), places)
             }
             Packing::Before => {
                 let independent = g.groups.saturating_mul(places);

@@ -241,6 +241,14 @@ fn signals_of_many_blocks() {
     check(&Setup::new(Options::<1>::conv().stride(3), [8, 10], [300], [4]).batch(Some(40)));
 }
 
+/// Rows that lie whole pages apart are packed eight at a time, by every instruction set: 512 `f64`, or 1024 `f32`.
+#[test]
+fn planes_of_whole_pages() {
+    check(&Setup::new(Options::<1>::conv(), [1, 9], [512], [1]).batch(Some(8)));
+    check(&Setup::new(Options::<1>::conv().padding(1), [4, 16], [512], [3]).batch(Some(8)));
+    check(&Setup::new(Options::<2>::conv_transpose().stride([2, 1]).groups(2), [30, 24], [32, 32], [3, 1]));
+}
+
 /// Many taps leave few channels, and at last few positions, per block of columns.
 #[test]
 fn kernels_longer_than_a_block_of_columns() {

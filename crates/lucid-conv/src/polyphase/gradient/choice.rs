@@ -103,6 +103,17 @@ impl<T: Element, const N: usize> Choice<T, N> {
         self.tile.cost + rows * parts[1] as f64 + lanes * parts[0] as f64
     }
 
+    /// How many pieces rows and lanes of these sizes make of either.
+    fn pieces(&self, sizes: [usize; 2]) -> [usize; 2] {
+        [0, 1].map(|side| self.sizes[side].div_ceil(sizes[side]))
+    }
+
+    /// All of them, of all groups.
+    pub(super) fn num_pieces(&self, g: &Geometry<N>, sizes: [usize; 2]) -> usize {
+        let pieces = self.pieces(sizes);
+        g.groups * pieces[0] * pieces[1]
+    }
+
     /// Rows and lanes of a task, and parts of the positions: those with which packing and adding take least, once the
     /// threads have enough tasks.
     pub(super) fn parts(&self, g: &Geometry<N>) -> ([usize; 2], usize) {
@@ -127,8 +138,8 @@ impl<T: Element, const N: usize> Choice<T, N> {
                 if !fits && !least {
                     continue;
                 }
-                let pieces = [0, 1].map(|side| self.sizes[side].div_ceil(sizes[side]));
-                let num_pieces = g.groups * pieces[0] * pieces[1];
+                let pieces = self.pieces(sizes);
+                let num_pieces = self.num_pieces(g, sizes);
                 let all_sums = num_pieces.saturating_mul(num_sums);
                 let most = (num_places / PLACES).min(TASKS).min(PARTIAL_LEN / all_sums);
                 let most = if is_shared { most.max(1) } else { 1 };

@@ -2,8 +2,8 @@
 //!
 //! A tap reads phase `(k d - p) mod s` of the fine grid at `l + floor((k d - p) / s)`, per axis. So with a box of
 //! entries per phase, `block + reach` of them per axis, every tap is one shift for all positions of a block: positions
-//! read at the same distances from one another, whatever the tap. Neighbouring fine positions are transposed together
-//! and their lines then sorted by phase.
+//! read at the same distances from one another, whatever the tap. Neighbouring fine positions are transposed together,
+//! straight to where the lines of their phases are.
 
 use lucid_kernels::{Element, Isa};
 

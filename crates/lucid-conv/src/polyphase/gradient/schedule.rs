@@ -61,15 +61,19 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             Roles::Phases => (rows, lanes * g.num_taps()),
             Roles::Windows => (lanes, rows),
         };
-        let Choice { roles, tile, block, items, .. } = choice;
-        let Tile { kernel, width, .. } = tile;
+        let Choice { roles, ref tile, block, items, .. } = choice;
+        let &Tile { kernel, width, .. } = tile;
         let mut schedule =
             Schedule { roles, phases, kernel, width, block, items, coarse, columns, parts, workspace_len: 0 };
         let lengths = schedule.lengths(g);
         let positions = items * block.iter().product::<usize>();
+        // Parts are added up when all of them are there, those of every piece: threads share them.
+        let sums = match parts {
+            1 => lengths.sums,
+            _ => choice.num_pieces(g, [rows, lanes]) * parts * lengths.sums,
+        };
         // Offsets are integers of up to twice an element's size.
-        schedule.workspace_len =
-            lengths.rows + lengths.lanes + parts * lengths.sums + lengths.buffer + 2 * positions;
+        schedule.workspace_len = lengths.rows + lengths.lanes + sums + lengths.buffer + 2 * positions;
         schedule
     }
 
@@ -109,7 +113,8 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             // The last line is where phases lie that no tap reads.
             lanes: (entries + 1) * self.width,
             sums: row_panels * lane_panels * self.num_taps(g) * m * self.width,
-            buffer: (CHUNK * self.width).max(match self.roles {
+            // Lines of the rows of either panel, on their way.
+            buffer: (CHUNK * self.width.max(m)).max(match self.roles {
                 Roles::Phases => 0,
                 Roles::Windows => m * self.width,
             }),
