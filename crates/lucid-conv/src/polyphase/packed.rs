@@ -174,9 +174,15 @@ impl<T: Element> Packed<T> {
         }
         let pitch = form.pitches.entries;
         let per_item = strips.len() / form.num_sets(place);
+        let window = self.window(form, place);
         for some in channels.clone().step_by(TOGETHER) {
             let some = some..(some + TOGETHER).min(channels.end);
             let plane = |item: usize, channel: usize| form.source_plane(place, item, channel) * plane_len;
+            for next in some.end..(some.end + TOGETHER).min(channels.end) {
+                for item in 0..place.batch.len() {
+                    prefetch(&source[plane(item, next)..][window.clone()]);
+                }
+            }
             for (number, line) in layout.lines.iter().enumerate() {
                 let first = first(line.slot).unwrap_or(0) + form.outer_column(line.outer, pitch);
                 let start = layout.starts(number, some.start - channels.start, channels.len())[0];
