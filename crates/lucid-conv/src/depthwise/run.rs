@@ -40,8 +40,14 @@ impl<T> Default for Scratch<T> {
     }
 }
 
-fn num_threads<const N: usize>(g: &Geometry<N>, result_len: usize, source_len: usize) -> usize {
-    threads_for(g.multiplications() + 4.0 * (result_len as f64 + source_len as f64), SHARED)
+/// Threads for a pass that is worth them if its multiplications, and four for each element that is read or written, are more than
+/// `shared`.
+pub(super) fn num_threads<const N: usize>(
+    g: &Geometry<N>,
+    (result_len, source_len): (usize, usize),
+    shared: f64,
+) -> usize {
+    threads_for(g.multiplications() + 4.0 * (result_len as f64 + source_len as f64), shared)
 }
 
 /// `result = bias + the pass of source and weight`. Every weight has to be finite.
@@ -56,7 +62,7 @@ pub(crate) fn pass<T: Element, const N: usize>(
     if !form.signal_taps.is_empty() {
         return signals::pass(g, form, isa, operands, result);
     }
-    let num_threads = num_threads(g, result.len(), operands.source.len());
+    let num_threads = num_threads(g, (result.len(), operands.source.len()), SHARED);
     let result = result.elements();
     let num_chunks = form.num_chunks(result.len() / form.result.iter().product::<usize>());
     let mut rest = result;
@@ -198,7 +204,7 @@ pub(crate) fn backward_weight<T: Element, const N: usize>(
     let (coarse_g, fine_g) = (g.coarse_per_group(), g.fine_per_group());
     let per_task = form.pairs_per_task(g.batch());
     let tasks = dw.chunks_mut(per_task * taps).enumerate();
-    run_all(tasks, num_threads(g, x.len(), y.len()), Scratch::default, |scratch, (task, dw)| {
+    run_all(tasks, num_threads(g, (x.len(), y.len()), SHARED), Scratch::default, |scratch, (task, dw)| {
         dw.fill(T::zero());
         for (within, dw) in dw.chunks_exact_mut(taps).enumerate() {
             let pair = task * per_task + within;

@@ -6,10 +6,11 @@
 use lucid_kernels::{Blank, Element, Isa, SignalTap, Signals, filter_signals};
 
 use super::form::{Form, Tap, num_phases};
+use super::run::num_threads;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
 use crate::run::Operands;
-use crate::tasks::{run_all, threads_for};
+use crate::tasks::run_all;
 
 /// Elements of the result per task: an even number, some microseconds of work.
 pub(super) const TASK_LEN: usize = 1 << 14;
@@ -55,8 +56,7 @@ pub(super) fn pass<T: Element, const N: usize>(
     let piece_len = row_len.min(form.piece_len * form.phases.len());
     let (rows, pieces) = (TASK_LEN / piece_len, row_len.div_ceil(piece_len));
     let num_tasks = (result.len() / row_len).div_ceil(rows) * pieces;
-    let elements = result.len() as f64 + operands.source.len() as f64;
-    let num_threads = threads_for(g.multiplications() + 4.0 * elements, SHARED);
+    let num_threads = num_threads(g, (result.len(), operands.source.len()), SHARED);
     let mut rest = result;
     let tasks = (0..num_tasks).map(move |number| {
         let (plane, start) = (number / pieces * rows, number % pieces * piece_len);

@@ -148,18 +148,19 @@ pub(crate) enum Filtering {
 impl<const N: usize> Form<N> {
     pub(crate) fn new(g: &Geometry<N>, pass: Pass, filtering: Filtering) -> Self {
         let plain = Form::with_phases(g, pass, filtering, false);
-        if pass != Pass::BackwardData || (filtering == Filtering::Minimal && N == 1) {
+        if pass != Pass::BackwardData {
             return plain;
+        }
+        if filtering == Filtering::Minimal {
+            // More phases of a trimmed one read lines of their own.
+            let trimmed = g.axes.each_ref().map(Lattice::onto_fine_from_start);
+            let is_better = items_abreast(g.batch(), &trimmed) > 1;
+            return if is_better { Form::with_phases(g, pass, filtering, true) } else { plain };
         }
         let trimmed = Form::with_phases(g, pass, filtering, true);
         // Tiles have a vector of 8 or 16 columns at least.
         let columns = |form: &Form<N>| form.num_columns(form.axes[0].len).next_multiple_of(8);
-        let is_better = match filtering {
-            Filtering::Plain => columns(&trimmed) * 20 <= columns(&plain) * 19,
-            // More of its phases read lines of their own.
-            Filtering::Minimal => trimmed.abreast > 1,
-        };
-        if is_better { trimmed } else { plain }
+        if columns(&trimmed) * 20 <= columns(&plain) * 19 { trimmed } else { plain }
     }
 
     /// The form with the phases that a weight was packed for, whatever the length.

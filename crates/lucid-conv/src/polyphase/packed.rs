@@ -78,11 +78,12 @@ impl<T: Element> Packed<T> {
         contents.extend((0..form.slots.len()).map(content));
         let step = form.axes[N - 1].source_step;
         let end = |segment: &Segment| {
-            segment.from + (segment.count - 1) * segment.from_stride + (segment.len - 1) * step + 1
+            let last = segment.steps.from + (segment.steps.count - 1) * segment.steps.from_stride;
+            last + (segment.len - 1) * step + 1
         };
-        let start = segments.iter().map(|segment| segment.from).min().unwrap_or(0);
+        let start = segments.iter().map(|segment| segment.steps.from).min().unwrap_or(0);
         *span = start..segments.iter().map(end).max().unwrap_or(start);
-        segments.iter_mut().for_each(|segment| segment.from -= start);
+        segments.iter_mut().for_each(|segment| segment.steps.from -= start);
     }
 
     /// Packs `channels` of the place visited last, as `before` makes them.
@@ -173,7 +174,7 @@ impl<T: Element> Packed<T> {
             return false;
         }
         let pitch = form.pitches.entries;
-        let per_item = strips.len() / form.num_sets(place);
+        let per_item = strips.len() / place.batch.len();
         let window = self.window(form, place);
         for some in channels.clone().step_by(TOGETHER) {
             let some = some..(some + TOGETHER).min(channels.end);

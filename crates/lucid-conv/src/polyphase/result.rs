@@ -7,6 +7,7 @@ use lucid_kernels::{CopyShape, Element, Isa, Repeats, copy_rows, deinterleave, i
 use super::form::Form;
 use super::moves::interleave_runs;
 use super::place::Place;
+use super::steps::Steps;
 use crate::runs::multi_indices;
 
 /// The sums of some channels at the positions of one batch item of a place.
@@ -49,8 +50,8 @@ pub(crate) struct Placement<T> {
     starts: Vec<usize>,
     /// A buffer: rows of several classes, brought together, or runs of several rows.
     gathered: Vec<T>,
-    /// Buffers: the results of a channel with items abreast, and the same item by item.
-    abreast: Vec<T>,
+    /// Buffers: the results of a channel of items abreast, in turn, and item by item.
+    in_turn: Vec<T>,
     of_items: Vec<T>,
 }
 
@@ -70,32 +71,8 @@ pub(crate) struct ByColumn<'a, T> {
 struct Rows {
     /// The phase of the outer axes.
     phase: usize,
-    /// The column of the first one's first position.
-    column: usize,
-    /// Where the first one begins in the plane.
-    at: usize,
-    /// How many there are, and from one to the next.
-    count: usize,
-    columns: usize,
-    ats: usize,
-}
-
-impl Rows {
-    /// Takes in another row if it is the next one.
-    fn takes(&mut self, next: &Rows) -> bool {
-        let (columns, ats) = (next.column - self.column, next.at - self.at);
-        if self.count == 1 {
-            (self.columns, self.ats) = (columns, ats);
-        }
-        let is_next = columns == self.count * self.columns && ats == self.count * self.ats;
-        self.count += usize::from(is_next);
-        is_next
-    }
-
-    /// The column of each row, and where it begins in the plane.
-    fn each(&self) -> impl Iterator<Item = (usize, usize)> {
-        (0..self.count).map(|number| (self.column + number * self.columns, self.at + number * self.ats))
-    }
+    /// The column of the first position of each, and where it begins in the plane.
+    steps: Steps,
 }
 
 impl<T: Element> Placement<T> {
@@ -112,7 +89,7 @@ impl<T: Element> Placement<T> {
             phases: 1,
             starts: Vec::new(),
             gathered: Vec::new(),
-            abreast: Vec::new(),
+            in_turn: Vec::new(),
             of_items: Vec::new(),
         }
     }
@@ -141,39 +118,43 @@ impl<T: Element> Placement<T> {
         for (number, phase) in multi_indices(outer_phases).enumerate() {
             for outer in multi_indices(positions) {
                 let Some(row) = form.outer_result(place, outer, phase, first) else { continue };
-                let (column, at) = (form.outer_column(outer, pitch), row * lattice.result_len);
-                let row = Rows { phase: number, column, at, count: 1, columns: 0, ats: 0 };
-                let taken = self.rows.last_mut().is_some_and(|last| last.phase == number && last.takes(&row));
-                if !taken {
-                    self.rows.push(row);
+                let (column, at) = (form.outer_column(outer, pitch), row * lattice.result_len * form.abreast);
+                let last = self.rows.last_mut().filter(|last| last.phase == number);
+                if !last.is_some_and(|last| last.steps.takes(column, at)) {
+                    self.rows.push(Rows { phase: number, steps: Steps::one(column, at) });
                 }
             }
         }
         self.outer_phases = outer_phases.iter().product();
-        self.begin = begin as usize - first[last];
-        self.count = (end - begin).max(0) as usize;
+        self.begin = (begin as usize - first[last]) * form.abreast;
+        self.count = (end - begin).max(0) as usize * form.abreast;
         self.skipped = (begin - origin) as usize;
         (self.unit, self.apart, self.phases) = (form.unit, form.apart, lattice.phases.len());
     }
 
-    /// Writes the sums of a channel to where they belong in a plane, which has the results of the place only.
+    /// Writes the sums of a channel to where they belong in a plane, which has the results of the place only, of items abreast
+    /// those of all of them in turn.
     pub(crate) fn store(&mut self, isa: Isa, sums: &Sums<'_, T>, plane: &mut [T]) {
         let group = self.phases * self.unit;
         let head = ((group - self.skipped % group) % group).min(self.count);
         let whole = (self.count - head) / group;
         let tail = head + whole * group;
         let Placement { rows, starts, gathered, .. } = self;
-        for rows in rows {
-            find_starts(sums, (group, self.phases), (rows.phase, self.outer_phases), starts);
+        for Rows { phase, steps } in rows {
+            starts.clear();
+            starts.extend((0..group).map(|number| {
+                let (member, own) = (number / self.phases, number % self.phases);
+                sums.phases[(member * self.outer_phases + *phase) * self.phases + own].start
+            }));
             if self.apart > 1 {
-                // The stride is 1, so that every position has a result.
-                for (column, at) in rows.each() {
+                // The stride is 1, or items are abreast, so that every position has a result.
+                for (column, at) in steps.each() {
                     let to = &mut plane[at + self.begin..][..self.count];
                     interleave_runs(isa, &sums.values[column..], starts, self.apart, to, gathered);
                 }
                 continue;
             }
-            for (column, at) in rows.each() {
+            for (column, at) in steps.each() {
                 let to = &mut plane[at + self.begin..][..self.count];
                 let value = |number: usize| {
                     let number = self.skipped + number;
@@ -187,9 +168,9 @@ impl<T: Element> Placement<T> {
                 }
             }
             if whole > 0 {
-                let first = (self.skipped + head) / group + rows.column;
-                let repeats = Repeats { count: rows.count, rows: rows.columns, out: rows.ats };
-                let to = &mut plane[rows.at + self.begin + head..];
+                let first = (self.skipped + head) / group + steps.from;
+                let repeats = Repeats { count: steps.count, rows: steps.from_stride, out: steps.to_stride };
+                let to = &mut plane[steps.to + self.begin + head..];
                 interleave_from(isa, &sums.values[first..], (starts, whole), repeats, to, gathered);
             }
         }
@@ -197,23 +178,14 @@ impl<T: Element> Placement<T> {
 }
 
 impl<T: Element> Placement<T> {
-    /// Takes the sums of a channel with so many items abreast apart: what [`of_item`](Self::of_item) has then are the results of
-    /// the place. Every position has one, but perhaps the last.
-    pub(crate) fn take_apart(&mut self, isa: Isa, sums: &Sums<'_, T>, abreast: usize) {
-        let ends = self.rows.iter().flat_map(Rows::each).map(|(_, at)| at + self.count);
-        let len = ends.max().unwrap_or(0);
-        self.abreast.resize((len * abreast).max(self.abreast.len()), T::zero());
+    /// As [`store`](Self::store), for so many items abreast: what [`of_item`](Self::of_item) has then are the `len` results of each.
+    pub(crate) fn take_apart(&mut self, isa: Isa, sums: &Sums<'_, T>, (abreast, len): (usize, usize)) {
+        let mut in_turn = std::mem::take(&mut self.in_turn);
+        in_turn.resize((len * abreast).max(in_turn.len()), T::zero());
+        self.store(isa, sums, &mut in_turn[..len * abreast]);
         self.of_items.resize((len * abreast).max(self.of_items.len()), T::zero());
-        let group = self.phases * self.unit;
-        let Placement { rows, starts, gathered, abreast: taking_turns, of_items, .. } = self;
-        for rows in rows {
-            find_starts(sums, (group, self.phases), (rows.phase, self.outer_phases), starts);
-            for (column, at) in rows.each() {
-                let to = &mut taking_turns[at * abreast..][..self.count * abreast];
-                interleave_runs(isa, &sums.values[column..], starts, self.apart, to, gathered);
-            }
-        }
-        deinterleave(isa, &taking_turns[..len * abreast], abreast, len, of_items, len);
+        deinterleave(isa, &in_turn[..len * abreast], abreast, len, &mut self.of_items, len);
+        self.in_turn = in_turn;
     }
 
     /// The results of one of the items, so many of each, that were taken apart last.
@@ -226,10 +198,10 @@ impl<T: Element> Placement<T> {
     pub(crate) fn store_by_column(&self, isa: Isa, sums: ByColumn<'_, T>, plane: &mut [T]) {
         let &Placement { ref rows, begin, count, skipped, unit, phases, .. } = self;
         let ByColumn { values, column_stride, position_stride } = sums;
-        let Some(row) = rows.first() else { return };
-        let to = &mut plane[row.at + begin..][..count];
+        let Some(Rows { steps: row, .. }) = rows.first() else { return };
+        let to = &mut plane[row.to + begin..][..count];
         let start = |position: usize| {
-            position % unit * position_stride + (position / unit + row.column) * column_stride
+            position % unit * position_stride + (position / unit + row.from) * column_stride
         };
         // Positions all of whose phases are results.
         let (first, end) = (skipped.div_ceil(phases), (skipped + count) / phases);
@@ -289,20 +261,6 @@ impl<const N: usize> Form<N> {
         }
         Some(at)
     }
-}
-
-/// Where the sums begin that take turns in a row of a phase of the outer axes.
-fn find_starts<T>(
-    sums: &Sums<'_, T>,
-    (group, phases): (usize, usize),
-    (outer_phase, outer_phases): (usize, usize),
-    starts: &mut Vec<usize>,
-) {
-    starts.clear();
-    starts.extend((0..group).map(|number| {
-        let (member, phase) = (number / phases, number % phases);
-        sums.phases[(member * outer_phases + outer_phase) * phases + phase].start
-    }));
 }
 
 /// For each of the repeats: `to[q * starts.len() + r] = values[starts[r] + q]` for `q < len`.

@@ -302,7 +302,8 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                     let channel_of_result = place.group * form.result_channels + channel;
                     let own = Sums { values: sums, phases };
                     if form.abreast > 1 {
-                        placement.take_apart(schedule.isa, &own, form.abreast);
+                        let len = parts.range(set * form.abreast, channel).len();
+                        placement.take_apart(schedule.isa, &own, (form.abreast, len));
                     }
                     for v in 0..form.abreast {
                         let item = set * form.abreast + v;

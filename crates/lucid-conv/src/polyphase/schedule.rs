@@ -134,9 +134,9 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         // As many strips as fit with all channels, or at least some with as many channels as fit.
         let (channels, per_channel) = (form.source_channels, layout.per_channel().max(1));
         let vectors = if form.unit == 1 { SOURCE_VECTORS } else { SOURCE_VECTORS_MINIMAL };
-        let source_len = match form.abreast {
-            1 => vectors * main.map_or(1, |panels| panels.kernel.lanes()),
-            _ => SOURCE_LEN_ABREAST,
+        let (source_len, panels_len) = match form.abreast {
+            1 => (vectors * main.map_or(1, |panels| panels.kernel.lanes()), PANELS_LEN),
+            _ => (SOURCE_LEN_ABREAST, PANELS_LEN_ABREAST),
         };
         let least_rows = form.num_sums() * align.min(form.result_channels);
         let most = MAX_POSITIONS.min(WAITING_LEN / least_rows);
@@ -196,7 +196,6 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             // A place packs its weights itself.
             Packing::ByBlock => (1, 1),
             Packing::ByTask => {
-                let panels_len = if form.abreast == 1 { PANELS_LEN } else { PANELS_LEN_ABREAST };
                 let fitting = (form.result_channels * panels_len / packed_len.max(1)).max(1);
                 // Of about equal size.
                 let tasks = form.result_channels.div_ceil(fitting).max(TASKS.div_ceil(g.groups));

@@ -203,7 +203,7 @@ fn direct_sums_and_signals_that_are_read_in_place_need_no_workspace() {
 /// The bound that [`Plan::workspace_bytes`] documents, however long the signal and large the batch, and that the workspace
 /// stops growing.
 #[test]
-fn the_workspace_grows_neither_with_the_length_nor_with_the_batch() {
+fn the_workspace_of_long_signals_grows_neither_with_the_length_nor_with_the_batch() {
     let most = 1024 * 1024;
     let mut largest = 0;
     for (name, setup) in signals() {
