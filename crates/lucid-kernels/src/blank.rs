@@ -62,11 +62,13 @@ impl<'a, T: Element> Blank<'a, T> {
 
     /// All of them, zeros where they were no elements before.
     pub fn elements(self) -> &'a mut [T] {
-        if self.left.is_some() {
+        if let Some(left) = self.left {
+            // Not after the zeros: counting waits until all that was stored before has arrived.
+            left.fetch_sub(self.elements.len(), Ordering::Relaxed);
             self.elements.fill(MaybeUninit::new(T::zero()));
         }
         // SAFETY: just written, or elements before.
-        unsafe { self.written() }
+        unsafe { self.elements.assume_init_mut() }
     }
 
     /// All of them, after `write` wrote them, and what it returned.

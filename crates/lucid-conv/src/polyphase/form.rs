@@ -335,6 +335,11 @@ impl<const N: usize> Form<N> {
         self.classes.iter().flat_map(|class| &class.sums).flatten()
     }
 
+    /// Whether terms read from elsewhere than where their columns are.
+    pub(crate) fn has_shifts(&self) -> bool {
+        self.terms().any(|term| term.offset > 0 || term.line.outer != [0; N])
+    }
+
     /// Products of one source channel, one result channel and `unit` positions, of all phases.
     pub(crate) fn num_products(&self) -> usize {
         let of_class =

@@ -36,6 +36,8 @@ const MIN_PER_REACH: usize = 4;
 const MIN_TERMS: usize = 256;
 /// Positions of a place, at most, unless one row of the grid has more.
 const MAX_POSITIONS: usize = 1024;
+/// A cache line of `f32`.
+const LINE: usize = 16;
 /// Elements of sums that are stored as soon as they are there.
 const SUMS_LEN: usize = 16 * 1024;
 /// Elements of sums that wait for further blocks of source channels.
@@ -88,6 +90,8 @@ pub(crate) struct Schedule<T: 'static, const N: usize> {
     pub(crate) reduction: usize,
     /// Result channels whose sums are stored together.
     pub(crate) chunk: usize,
+    /// Strips of a place.
+    strips: usize,
     /// From a row of sums to the next one.
     pub(crate) row_stride: usize,
 }
@@ -221,7 +225,8 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         };
         let of_task = of_task.max(least).min(fitting).min(form.result_channels);
         let of_task = aligned(of_task);
-        let row_stride = strips * width + 16;
+        // An odd number of cache lines: rows that are read together do not share a few sets of a cache.
+        let row_stride = (((strips * width).div_ceil(LINE) + 1) | 1) * LINE;
         let sums_len = match form.abreast {
             1 if reduction == channels => SUMS_LEN,
             1 => WAITING_LEN,
@@ -249,6 +254,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             packing,
             reduction,
             chunk,
+            strips,
             row_stride,
         }
     }
@@ -275,8 +281,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
 
     /// Elements of workspace of a thread.
     pub(crate) fn workspace_len(&self) -> usize {
-        let strips = (self.row_stride - 16) / self.layout.width;
-        let source = strips * self.layout.strip_len(self.reduction);
+        let source = self.strips * self.layout.strip_len(self.reduction);
         let panels = match self.packing {
             Packing::Before => 0,
             Packing::ByTask => self.panels_len(self.portions.channels),
@@ -288,7 +293,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let on_the_way = match self.tiling {
             Tiling::Positions { .. } => 0,
             Tiling::Rows => {
-                let columns = strips * self.layout.width;
+                let columns = self.strips * self.layout.width;
                 let values = columns * self.form.source_channels * self.num_terms(0..self.offsets.len());
                 values + self.num_rows(self.chunk) * columns + if self.form.unit > 1 { MADE_LEN } else { 0 }
             }

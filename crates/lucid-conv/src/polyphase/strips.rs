@@ -17,11 +17,13 @@ use super::place::Place;
 
 /// Elements of the source of one strip that should stay in a first-level cache beside a panel of weights.
 const STRIP_LEN: usize = 5 * 1024;
-/// A distance between strips that puts equal places of them into the same few sets of a first-level cache, as pages are of
-/// 4 KiB: a channel is packed into all strips of a place, one after the other.
+/// A distance between strips, or channels, that puts equal places of them into the same few sets of a first-level cache, as pages are
+/// of 4 KiB: a channel is packed into all strips of a place, one after the other, and a tile reads the same place of all channels.
 const ALIASED: usize = 512;
 /// What such strips are set apart by: three lines of `f32`.
 const SPREAD: usize = 48;
+/// What such channels are set apart by: a line of `f32`.
+const SPREAD_OF_CHANNELS: usize = 16;
 /// Columns of the widest strip that holds several rows.
 const MAX_FLAT_WIDTH: usize = 512;
 
@@ -94,6 +96,11 @@ impl<const N: usize> Layout<N> {
             starts
         });
         let starts = starts.collect();
+        for stride in
+            channel_strides.iter_mut().filter(|stride| **stride > 0 && stride.is_multiple_of(ALIASED))
+        {
+            *stride += SPREAD_OF_CHANNELS;
+        }
         let parts = std::array::from_fn(|sum| channel_strides[..sum].iter().sum());
         Layout { width, lines, line_len, reach, is_flat, members, starts, channel_strides, parts }
     }
