@@ -58,8 +58,8 @@ mod x86 {
     }
 
     macro_rules! wide {
-        ($forth:ident, $narrow:ident, $scalar:ty, $vector:ty, $lanes:literal, [$($some:literal),*]) => {
-            /// By wider vectors, where there are rows for more than half of one, and the rest by the others.
+        ($forth:ident, $back:ident, $narrow:ident, $narrow_back:ident, $scalar:ty, $vector:ty, $lanes:literal, [$($few:literal),*], [$($some:literal),*]) => {
+            /// By wider vectors, where there are two rows or four or for more than half of one, and the rest by the others.
             ///
             /// # Safety
             /// As of the narrower one; AVX-512 must be available too.
@@ -72,6 +72,10 @@ mod x86 {
                 out: *mut $scalar,
             ) -> usize {
                 let done = match num_rows {
+                    $($few => {
+                        // SAFETY: the caller promises the same, and this function enables the instruction set.
+                        unsafe { few::<$vector, $few>(rows, row_stride, len, out) }
+                    })*
                     $($some => {
                         // SAFETY: the caller promises the same, and this function enables the instruction set.
                         unsafe { some::<$vector, $some>(rows, row_stride, len, out) }
@@ -87,17 +91,52 @@ mod x86 {
                 // SAFETY: the rows from `done` on have len - done elements each.
                 done + unsafe { $narrow(rest, row_stride, num_rows, len - done, out) }
             }
+
+            /// By wider vectors, where there are two rows or four, and the rest by the others.
+            ///
+            /// # Safety
+            /// As of the narrower one; AVX-512 must be available too.
+            #[target_feature(enable = "avx512f,avx2,fma")]
+            pub(super) unsafe fn $back(
+                from: &[$scalar],
+                num_rows: usize,
+                len: usize,
+                rows: *mut $scalar,
+                row_stride: usize,
+            ) -> usize {
+                let done = match num_rows {
+                    $($few => {
+                        // SAFETY: the caller promises the same, and this function enables the instruction set.
+                        unsafe { few_back::<$vector, $few>(from, len, rows, row_stride) }
+                    })*
+                    _ => 0,
+                };
+                // SAFETY: done <= len, so that it is within the first row, or at its end.
+                let rest = unsafe { rows.add(done) };
+                // SAFETY: the rows from `done` on have len - done elements each.
+                done + unsafe { $narrow_back(&from[done * num_rows..], num_rows, len - done, rest, row_stride) }
+            }
         };
     }
 
-    wide!(wide_f32, forth_f32, f32, Avx512F32, 16, [9, 10, 11, 12, 13, 14, 15, 16]);
-    wide!(wide_f64, forth_f64, f64, Avx512F64, 8, [5, 6, 7, 8]);
+    wide!(
+        wide_f32,
+        wide_back_f32,
+        forth_f32,
+        back_f32,
+        f32,
+        Avx512F32,
+        16,
+        [2, 4],
+        [9, 10, 11, 12, 13, 14, 15, 16]
+    );
+    wide!(wide_f64, wide_back_f64, forth_f64, back_f64, f64, Avx512F64, 8, [2, 4], [5, 6, 7, 8]);
     wrappers!(forth_f32, back_f32, f32, Avx2F32, [2, 3, 4, 5, 6, 7, 8]);
     wrappers!(forth_f64, back_f64, f64, Avx2F64, [2, 3, 4]);
 }
 
 macro_rules! impl_interleave {
-    ($scalar:ty, $forth:ident, $wide:ident, $back:ident) => {
+    ($scalar:ty, $forth:ident, $wide:ident, $back:ident, $wide_back:ident) => {
         impl Interleave for $scalar {
             unsafe fn interleave_blocks(isa: Isa, job: &Interleaving<$scalar>) -> usize {
                 let &Interleaving { rows, row_stride, num_rows, len, out, repeats } = job;
@@ -134,6 +173,11 @@ macro_rules! impl_interleave {
             ) -> usize {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 if isa.is_available() && Isa::Avx2.is_available() => {
+                        // SAFETY: the guard has found the instruction sets; the caller promises the rest.
+                        unsafe { x86::$wide_back(from, num_rows, len, rows, row_stride) }
+                    }
+                    #[cfg(target_arch = "x86_64")]
                     Isa::Avx2 | Isa::Avx512 if Isa::Avx2.is_available() => {
                         // SAFETY: the guard has found the instruction set; the caller promises the rest.
                         unsafe { x86::$back(from, num_rows, len, rows, row_stride) }
@@ -145,5 +189,5 @@ macro_rules! impl_interleave {
     };
 }
 
-impl_interleave!(f32, forth_f32, wide_f32, back_f32);
-impl_interleave!(f64, forth_f64, wide_f64, back_f64);
+impl_interleave!(f32, forth_f32, wide_f32, back_f32, wide_back_f32);
+impl_interleave!(f64, forth_f64, wide_f64, back_f64, wide_back_f64);

@@ -256,36 +256,61 @@ mod x86 {
         result
     }
 
-    impl Zip for Avx512F32 {
-        #[inline(always)]
-        unsafe fn zip([a, b]: [Self; 2]) -> [Self; 2] {
-            // SAFETY: the caller promises that AVX-512 F is available.
-            let low = unsafe { _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23) };
-            // SAFETY: as above.
-            let high =
-                unsafe { _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31) };
-            // SAFETY: as above.
-            let low = unsafe { _mm512_permutex2var_ps(a.0, low, b.0) };
-            // SAFETY: as above.
-            let high = unsafe { _mm512_permutex2var_ps(a.0, high, b.0) };
-            [Avx512F32(low), Avx512F32(high)]
-        }
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn zip_wide_f32([a, b]: [__m512; 2]) -> [__m512; 2] {
+        let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        [_mm512_permutex2var_ps(a, low, b), _mm512_permutex2var_ps(a, high, b)]
     }
 
-    impl Zip for Avx512F64 {
-        #[inline(always)]
-        unsafe fn zip([a, b]: [Self; 2]) -> [Self; 2] {
-            // SAFETY: the caller promises that AVX-512 F is available.
-            let low = unsafe { _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11) };
-            // SAFETY: as above.
-            let high = unsafe { _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15) };
-            // SAFETY: as above.
-            let low = unsafe { _mm512_permutex2var_pd(a.0, low, b.0) };
-            // SAFETY: as above.
-            let high = unsafe { _mm512_permutex2var_pd(a.0, high, b.0) };
-            [Avx512F64(low), Avx512F64(high)]
-        }
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn unzip_wide_f32([a, b]: [__m512; 2]) -> [__m512; 2] {
+        let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+        let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+        [_mm512_permutex2var_ps(a, even, b), _mm512_permutex2var_ps(a, odd, b)]
     }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn zip_wide_f64([a, b]: [__m512d; 2]) -> [__m512d; 2] {
+        let low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+        let high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+        [_mm512_permutex2var_pd(a, low, b), _mm512_permutex2var_pd(a, high, b)]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn unzip_wide_f64([a, b]: [__m512d; 2]) -> [__m512d; 2] {
+        let even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+        let odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+        [_mm512_permutex2var_pd(a, even, b), _mm512_permutex2var_pd(a, odd, b)]
+    }
+
+    /// Four rows are two pairs of pairs.
+    macro_rules! quads {
+        ($zip4:ident, $unzip4:ident, $register:ty, $zip:ident, $unzip:ident) => {
+            #[inline]
+            #[target_feature(enable = "avx512f")]
+            fn $zip4([a, b, c, d]: [$register; 4]) -> [$register; 4] {
+                let ([ac, ac_high], [bd, bd_high]) = ($zip([a, c]), $zip([b, d]));
+                let ([first, second], [third, fourth]) = ($zip([ac, bd]), $zip([ac_high, bd_high]));
+                [first, second, third, fourth]
+            }
+
+            #[inline]
+            #[target_feature(enable = "avx512f")]
+            fn $unzip4([first, second, third, fourth]: [$register; 4]) -> [$register; 4] {
+                let ([ac, bd], [ac_high, bd_high]) = ($unzip([first, second]), $unzip([third, fourth]));
+                let ([a, c], [b, d]) = ($unzip([ac, ac_high]), $unzip([bd, bd_high]));
+                [a, b, c, d]
+            }
+        };
+    }
+
+    quads!(zip4_wide_f32, unzip4_wide_f32, __m512, zip_wide_f32, unzip_wide_f32);
+    quads!(zip4_wide_f64, unzip4_wide_f64, __m512d, zip_wide_f64, unzip_wide_f64);
 
     macro_rules! transpose {
         ($name:ident, $lanes:literal, $transpose:ident) => {
@@ -322,7 +347,7 @@ mod x86 {
             impl Zip for $name {
                 #[inline(always)]
                 unsafe fn zip(rows: [Self; 2]) -> [Self; 2] {
-                    // SAFETY: the caller promises that AVX2 is available.
+                    // SAFETY: the caller promises that the instruction set is available.
                     unsafe { $zip(rows.map(|row| row.0)) }.map($name)
                 }
             }
@@ -330,19 +355,19 @@ mod x86 {
             impl Shuffle for $name {
                 #[inline(always)]
                 unsafe fn unzip(pairs: [Self; 2]) -> [Self; 2] {
-                    // SAFETY: the caller promises that AVX2 is available.
+                    // SAFETY: the caller promises that the instruction set is available.
                     unsafe { $unzip(pairs.map(|pair| pair.0)) }.map($name)
                 }
 
                 #[inline(always)]
                 unsafe fn zip4(rows: [Self; 4]) -> [Self; 4] {
-                    // SAFETY: the caller promises that AVX2 is available.
+                    // SAFETY: the caller promises that the instruction set is available.
                     unsafe { $zip4(rows.map(|row| row.0)) }.map($name)
                 }
 
                 #[inline(always)]
                 unsafe fn unzip4(quads: [Self; 4]) -> [Self; 4] {
-                    // SAFETY: the caller promises that AVX2 is available.
+                    // SAFETY: the caller promises that the instruction set is available.
                     unsafe { $unzip4(quads.map(|quad| quad.0)) }.map($name)
                 }
             }
@@ -351,6 +376,8 @@ mod x86 {
 
     shuffle!(Avx2F32, zip_f32, unzip_f32, zip4_f32, unzip4_f32);
     shuffle!(Avx2F64, zip_f64, unzip_f64, transpose_f64, transpose_f64);
+    shuffle!(Avx512F32, zip_wide_f32, unzip_wide_f32, zip4_wide_f32, unzip4_wide_f32);
+    shuffle!(Avx512F64, zip_wide_f64, unzip_wide_f64, zip4_wide_f64, unzip4_wide_f64);
     transpose!(Avx2F32, 8, transpose_f32);
     transpose!(Avx2F64, 4, transpose_f64);
     transpose!(Avx512F32, 16, transpose_wide_f32);
