@@ -16,6 +16,7 @@ use lucid_kernels::{WINOGRAD_OUTPUTS, WINOGRAD_POINTS};
 use super::lattice::{AxisTap, Lattice};
 use super::minimal::{MIN_ROW, chunks};
 use super::place::Place;
+use super::schedule::SOURCE_LEN_ABREAST;
 use crate::geometry::Geometry;
 use crate::plan::Pass;
 use crate::runs::multi_indices;
@@ -151,11 +152,13 @@ impl<const N: usize> Form<N> {
         if pass != Pass::BackwardData {
             return plain;
         }
+        let from_start = g.axes.each_ref().map(Lattice::onto_fine_from_start);
+        if items_abreast(g, pass, &from_start, filtering) > 1 {
+            return Form::with_phases(g, pass, filtering, true);
+        }
         if filtering == Filtering::Minimal {
             // More phases of a trimmed one read lines of their own.
-            let trimmed = g.axes.each_ref().map(Lattice::onto_fine_from_start);
-            let is_better = items_abreast(g.batch(), &trimmed) > 1;
-            return if is_better { Form::with_phases(g, pass, filtering, true) } else { plain };
+            return plain;
         }
         let trimmed = Form::with_phases(g, pass, filtering, true);
         // Tiles have a vector of 8 or 16 columns at least.
@@ -170,11 +173,12 @@ impl<const N: usize> Form<N> {
         let axes = g.axes.map(|axis| if onto_fine { fine(&axis) } else { Lattice::onto_coarse(&axis) });
         let last = &g.axes[N - 1];
         let dilation = if last.stride == 1 { last.dilation } else { 1 };
-        let (unit, abreast) = match filtering {
-            Filtering::Plain => (1, 1),
-            Filtering::Minimal => (WINOGRAD_OUTPUTS, items_abreast(g.batch(), &axes)),
+        let unit = match filtering {
+            Filtering::Plain => 1,
+            Filtering::Minimal => WINOGRAD_OUTPUTS,
         };
-        let apart = if unit == 1 { 1 } else { dilation * abreast };
+        let abreast = items_abreast(g, pass, &axes, filtering);
+        let apart = if unit == 1 { abreast } else { dilation * abreast };
         let (mut slots, mut slot_of) = (Vec::new(), BTreeMap::new());
         let mut classes: BTreeMap<Vec<Filter<N>>, Vec<Phase<N>>> = BTreeMap::new();
         for index in multi_indices(axes.each_ref().map(|axis| axis.phases.len())) {
@@ -213,7 +217,7 @@ impl<const N: usize> Form<N> {
                 if filtering == Filtering::Plain {
                     for last in of_axis[N - 1] {
                         let line = Line { slot: slot(last), outer, view: View::Entries };
-                        filters.push(Filter { line, offset: last.offset, first: 0, num_taps: 1 });
+                        filters.push(Filter { line, offset: last.offset * abreast, first: 0, num_taps: 1 });
                         taps.push(tap(last));
                     }
                 } else {
@@ -401,13 +405,24 @@ impl<const N: usize> Form<N> {
 /// How many items are abreast, the best first: whole vectors are copied, others are shuffled.
 const ABREAST: [usize; 9] = [16, 8, 15, 14, 13, 12, 11, 10, 9];
 
-/// How many items take turns: a divisor of the batch, for images with short rows that begin with a whole group of phases.
-fn items_abreast<const N: usize>(batch: usize, axes: &[Lattice; N]) -> usize {
+/// How many items take turns: a divisor of the batch, for images of minimal filtering and signals of plain sums, with short rows that
+/// begin with a whole group of phases; of signals, no more than are packed at a time with all channels.
+fn items_abreast<const N: usize>(
+    g: &Geometry<N>,
+    pass: Pass,
+    axes: &[Lattice; N],
+    filtering: Filtering,
+) -> usize {
     let last = &axes[N - 1];
-    if N == 1 || last.len >= MIN_ROW || last.result_start != 0 {
+    let are_signals = N == 1;
+    if are_signals != (filtering == Filtering::Plain) || last.len >= MIN_ROW || last.result_start != 0 {
         return 1;
     }
-    ABREAST.into_iter().find(|&items| batch.is_multiple_of(items)).unwrap_or(1)
+    let channels = if pass == Pass::BackwardData { g.coarse_per_group() } else { g.fine_per_group() };
+    let source_len = channels * (last.len + last.reach) * last.source_step;
+    let fits = |items: usize| !are_signals || source_len * items <= SOURCE_LEN_ABREAST;
+    let divides = |items: usize| g.batch().is_multiple_of(items);
+    ABREAST.into_iter().find(|&items| divides(items) && fits(items)).unwrap_or(1)
 }
 
 /// How many columns rows of the last axis are apart.

@@ -66,7 +66,7 @@ impl<T: Element> Packed<T> {
         let Packed { contents, segments, span, .. } = self;
         contents.clear();
         segments.clear();
-        if N == 1 {
+        if N == 1 && form.abreast == 1 {
             return;
         }
         // A line begins as far after the place's first column as its offset of the outer axes.
@@ -120,7 +120,7 @@ impl<T: Element> Packed<T> {
                 }
                 let to = (set * per_set, strips);
                 let first = plane(set * abreast, channel);
-                if N == 1 {
+                if N == 1 && abreast == 1 {
                     self.fill_from_row(schedule, place, to, at, (&source[first..][..plane_len], activate));
                     continue;
                 }
@@ -156,7 +156,7 @@ impl<T: Element> Packed<T> {
         let Schedule { form, layout, isa, .. } = schedule;
         let (plane_len, strip_len) = (form.source_plane_len(), layout.strip_len(channels.len()));
         let axis = &form.axes[N - 1];
-        if form.unit > 1 || axis.source_step > 1 || strips.len() > FEW_STRIPS {
+        if form.unit > 1 || form.abreast > 1 || axis.source_step > 1 || strips.len() > FEW_STRIPS {
             return false;
         }
         // Where in a plane the first entry of a slot is.

@@ -44,7 +44,7 @@ const SUMS_LEN: usize = 16 * 1024;
 const WAITING_LEN: usize = 48 * 1024;
 /// Elements of the source and of the sums where items are abreast: a set of many items has more than a second-level cache holds of
 /// either, and every panel of a sum goes over what it reads of the source before those of the next one do.
-const SOURCE_LEN_ABREAST: usize = 512 * 1024;
+pub(crate) const SOURCE_LEN_ABREAST: usize = 512 * 1024;
 const SUMS_LEN_ABREAST: usize = 384 * 1024;
 /// Elements of weights that a task packs there: each of them packs the source once more.
 const PANELS_LEN_ABREAST: usize = 336 * 1024;
@@ -126,7 +126,9 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         };
         let layout = Layout::new(&form, columns);
         let layout = match main {
-            Some(panels) if N == 1 && form.unit == 1 => even(&form, layout, panels.kernel.lanes()),
+            Some(panels) if N == 1 && form.unit == 1 && form.abreast == 1 => {
+                even(&form, layout, panels.kernel.lanes())
+            }
             _ => layout,
         };
         let width = layout.width;
@@ -160,6 +162,8 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let len = form.axes[0].len;
         // Columns of a position of the first axis; of a signal, positions of one.
         let rows = match N {
+            // Rows are short.
+            1 if form.abreast > 1 => len,
             1 => strips * width * form.unit,
             _ => strips * width / (form.num_columns(2) - form.num_columns(1)),
         };
@@ -167,7 +171,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let parts = len.div_ceil(rows);
         // In parts as equal as whole strips allow.
         let rows = len.div_ceil(parts);
-        let rows = if N == 1 { whole_strips(rows, width, &form).min(len) } else { rows };
+        let rows = if N == 1 && form.abreast == 1 { whole_strips(rows, width, &form).min(len) } else { rows };
         let per_set = form.num_columns(rows).div_ceil(width);
         let num_sets = g.batch().max(1).div_ceil(form.abreast);
         let sets = if rows == len { (strips / per_set).clamp(1, num_sets) } else { 1 };
@@ -215,8 +219,9 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             }
         };
         let least = match tiling {
-            Tiling::Positions { .. } => MIN_TASK_ROWS.div_ceil(phases),
-            Tiling::Rows => 1,
+            // Signals abreast are short: all weights of more rows are more than all that is packed of them.
+            Tiling::Positions { .. } if N > 1 || form.abreast == 1 => MIN_TASK_ROWS.div_ceil(phases),
+            _ => 1,
         };
         let fitting = match packing {
             Packing::ByTask => (form.result_channels * MAX_PANELS_LEN / packed_len.max(1)).max(1),

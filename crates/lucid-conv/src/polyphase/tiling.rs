@@ -10,7 +10,8 @@ use crate::geometry::Geometry;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tiling {
     /// Positions: so many columns of them or a little less, or at least [`MANY`] vectors.
-    Positions { columns: usize },
+    /// Whether vectors are read from elsewhere than where they were put, so that they may straddle cache lines.
+    Positions { columns: usize, has_shifts: bool },
     /// Rows of the weight, where there are too few positions to fill vectors, or too many weights to stay in a cache.
     Rows,
 }
@@ -68,14 +69,15 @@ impl Tiling {
         if is_by_row && rows >= 2 * lanes && fits {
             return Tiling::Rows;
         }
-        Tiling::Positions { columns: columns.min(MANY * lanes).next_multiple_of(lanes) }
+        let columns = columns.min(MANY * lanes).next_multiple_of(lanes);
+        Tiling::Positions { columns, has_shifts: form.has_shifts() }
     }
 
     /// The tiles of a class with so many phases.
     pub(crate) fn tile<T: Element, const N: usize>(self, form: &Form<N>, isa: Isa, phases: usize) -> Tile<T> {
         match self {
-            Tiling::Positions { columns } => {
-                let kernel = choose_kernel(isa, form.result_channels * phases, columns, form.has_shifts());
+            Tiling::Positions { columns, has_shifts } => {
+                let kernel = choose_kernel(isa, form.result_channels * phases, columns, has_shifts);
                 Tile { kernel, rows: kernel.rows() }
             }
             Tiling::Rows => {

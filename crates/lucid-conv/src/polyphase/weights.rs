@@ -399,9 +399,9 @@ mod tests {
                 let sizes = ([1, 21 * groups, 40], [21 * groups, 19, taps]);
                 for isa in Isa::available() {
                     for form in [
-                        (Filtering::Plain, Tiling::Positions { columns: 40 }),
+                        (Filtering::Plain, Tiling::Positions { columns: 40, has_shifts: true }),
                         (Filtering::Plain, Tiling::Rows),
-                        (Filtering::Minimal, Tiling::Positions { columns: 10 }),
+                        (Filtering::Minimal, Tiling::Positions { columns: 10, has_shifts: false }),
                     ] {
                         for pass in [Pass::Forward, Pass::BackwardData] {
                             check(options, sizes, pass, form, isa);

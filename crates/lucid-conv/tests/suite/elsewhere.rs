@@ -161,6 +161,28 @@ fn batches_of_small_images() {
     check::<f64, 3>(&Case { setup: setup.clone(), other: setup });
 }
 
+/// Short signals of a batch, which plain sums take abreast, whole vectors of them and others, beside weights that were prepared for one
+/// that they take one by one.
+#[test]
+fn batches_of_short_signals() {
+    let (down, up) = (Options::<1>::conv(), Options::<1>::conv_transpose());
+    for (options, channels, length, taps, batch) in [
+        (up.stride(4).padding(11).output_padding(1), [9, 5], 16, 25, 16),
+        (up.stride(3).padding([(2, 4)]).groups(3), [6, 3], 5, 5, 9),
+        (up.dilation(3).padding([(0, 2)]), [3, 20], 21, 4, 32),
+        (up.stride(5).output_padding(2), [2, 3], 4, 2, 8),
+        (down.stride(4).padding(11), [5, 9], 64, 25, 16),
+        (down.stride(2).padding([(3, 0)]).groups(2), [4, 6], 2, 4, 20),
+        (down.dilation(2), [3, 40], 25, 3, 11),
+    ] {
+        let setup = Setup::new(options, channels, [length], [taps]).batch(Some(batch));
+        let other = Setup { batch: Some(1), ..setup.clone() };
+        check::<f32, 1>(&Case { setup: setup.clone(), other });
+        let longer = Setup { length: [3 * length + 40], ..setup.clone() };
+        check::<f64, 1>(&Case { setup, other: longer });
+    }
+}
+
 proptest! {
     #![proptest_config(config(20))]
 
