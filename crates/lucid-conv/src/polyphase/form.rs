@@ -111,8 +111,8 @@ pub(crate) struct Form<const N: usize> {
     pub(crate) classes: Vec<Arc<Class<N>>>,
     /// Flat positions that a column of sums stands for: 1, or 4 with minimal filtering.
     pub(crate) unit: usize,
-    /// Entries between the positions of a column, and columns whose positions follow one another: 1, or with minimal filtering
-    /// the dilation times the items abreast. Column `i apart + v` has positions `(unit i + j) apart + v`.
+    /// Entries between the positions of a column, and columns whose positions follow one another: the items abreast, and with
+    /// minimal filtering the dilation times as many. Column `i apart + v` has positions `(unit i + j) apart + v`.
     pub(crate) apart: usize,
     /// Batch items whose entries take turns, number `p abreast + v` for position `p` of item `v` along the last axis: 1, or, where
     /// rows are short, as many as make whole vectors of a few positions.
@@ -419,8 +419,8 @@ fn items_abreast<const N: usize>(
         return 1;
     }
     let channels = if pass == Pass::BackwardData { g.coarse_per_group() } else { g.fine_per_group() };
-    let source_len = channels * (last.len + last.reach) * last.source_step;
-    let fits = |items: usize| !are_signals || source_len * items <= SOURCE_LEN_ABREAST;
+    let source_len = channels.saturating_mul((last.len + last.reach).saturating_mul(last.source_step));
+    let fits = |items: usize| !are_signals || source_len.saturating_mul(items) <= SOURCE_LEN_ABREAST;
     let divides = |items: usize| g.batch().is_multiple_of(items);
     ABREAST.into_iter().find(|&items| divides(items) && fits(items)).unwrap_or(1)
 }

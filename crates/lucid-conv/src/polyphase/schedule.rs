@@ -219,7 +219,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             }
         };
         let least = match tiling {
-            // Signals abreast are short: all weights of more rows are more than all that is packed of them.
+            // Signals abreast are short: packing them once more takes little beside the products of so many weights.
             Tiling::Positions { .. } if N > 1 || form.abreast == 1 => MIN_TASK_ROWS.div_ceil(phases),
             _ => 1,
         };

@@ -174,6 +174,9 @@ fn batches_of_short_signals() {
         (down.stride(4).padding(11), [5, 9], 64, 25, 16),
         (down.stride(2).padding([(3, 0)]).groups(2), [4, 6], 2, 4, 20),
         (down.dilation(2), [3, 40], 25, 3, 11),
+        // As few columns as vectors over rows take.
+        (up.stride(2), [3, 40], 1, 2, 8),
+        (down, [3, 40], 1, 1, 8),
     ] {
         let setup = Setup::new(options, channels, [length], [taps]).batch(Some(batch));
         let other = Setup { batch: Some(1), ..setup.clone() };
