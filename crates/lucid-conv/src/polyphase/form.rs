@@ -148,16 +148,16 @@ pub(crate) enum Filtering {
 
 impl<const N: usize> Form<N> {
     pub(crate) fn new(g: &Geometry<N>, pass: Pass, filtering: Filtering) -> Self {
+        let onto_fine = pass == Pass::BackwardData;
+        if onto_fine {
+            let from_start = g.axes.each_ref().map(Lattice::onto_fine_from_start);
+            if items_abreast(g, pass, &from_start, filtering) > 1 {
+                return Form::with_phases(g, pass, filtering, true);
+            }
+        }
         let plain = Form::with_phases(g, pass, filtering, false);
-        if pass != Pass::BackwardData {
-            return plain;
-        }
-        let from_start = g.axes.each_ref().map(Lattice::onto_fine_from_start);
-        if items_abreast(g, pass, &from_start, filtering) > 1 {
-            return Form::with_phases(g, pass, filtering, true);
-        }
-        if filtering == Filtering::Minimal {
-            // More phases of a trimmed one read lines of their own.
+        // With minimal filtering, more phases of a trimmed one read lines of their own.
+        if !onto_fine || filtering == Filtering::Minimal {
             return plain;
         }
         let trimmed = Form::with_phases(g, pass, filtering, true);
@@ -339,6 +339,11 @@ impl<const N: usize> Form<N> {
         self.classes.iter().flat_map(|class| &class.sums).flatten()
     }
 
+    /// Whether a place is one row of a signal, read where it lies: not several axes, nor items abreast.
+    pub(crate) fn is_signal(&self) -> bool {
+        N == 1 && self.abreast == 1
+    }
+
     /// Whether terms read from elsewhere than where their columns are.
     pub(crate) fn has_shifts(&self) -> bool {
         self.terms().any(|term| term.offset > 0 || term.line.outer != [0; N])
@@ -450,4 +455,28 @@ impl Pitches {
 /// The flat index of `index` in a box of `extents`.
 pub(crate) fn flatten<const N: usize>(index: [usize; N], extents: [usize; N]) -> usize {
     (0..N).fold(0, |flat, axis| flat * extents[axis] + index[axis])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Shapes;
+    use crate::options::Options;
+
+    /// Of so many items of 16 positions of 1024 channels and 64 of 512.
+    fn abreast(batch: usize, pass: Pass, filtering: Filtering) -> usize {
+        let options = Options::<1>::conv_transpose().stride(4).padding(11).output_padding(1);
+        let g = options.resolve(Shapes { x: &[batch, 1024, 16], w: &[1024, 512, 25] }).unwrap();
+        Form::new(&g, pass, filtering).abreast
+    }
+
+    #[test]
+    fn short_signals_of_a_batch_are_abreast_where_they_fit() {
+        assert_eq!(abreast(16, Pass::BackwardData, Filtering::Plain), 16);
+        assert_eq!(abreast(20, Pass::BackwardData, Filtering::Plain), 10);
+        assert_eq!(abreast(17, Pass::BackwardData, Filtering::Plain), 1);
+        assert_eq!(abreast(16, Pass::BackwardData, Filtering::Minimal), 1);
+        // Four phases of the source.
+        assert_eq!(abreast(16, Pass::Forward, Filtering::Plain), 8);
+    }
 }

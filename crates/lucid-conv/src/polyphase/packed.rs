@@ -66,7 +66,7 @@ impl<T: Element> Packed<T> {
         let Packed { contents, segments, span, .. } = self;
         contents.clear();
         segments.clear();
-        if N == 1 && form.abreast == 1 {
+        if form.is_signal() {
             return;
         }
         // A line begins as far after the place's first column as its offset of the outer axes.
@@ -120,7 +120,7 @@ impl<T: Element> Packed<T> {
                 }
                 let to = (set * per_set, strips);
                 let first = plane(set * abreast, channel);
-                if N == 1 && abreast == 1 {
+                if form.is_signal() {
                     self.fill_from_row(schedule, place, to, at, (&source[first..][..plane_len], activate));
                     continue;
                 }

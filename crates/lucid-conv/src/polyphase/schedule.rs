@@ -126,9 +126,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         };
         let layout = Layout::new(&form, columns);
         let layout = match main {
-            Some(panels) if N == 1 && form.unit == 1 && form.abreast == 1 => {
-                even(&form, layout, panels.kernel.lanes())
-            }
+            Some(panels) if form.is_signal() && form.unit == 1 => even(&form, layout, panels.kernel.lanes()),
             _ => layout,
         };
         let width = layout.width;
@@ -162,16 +160,16 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         let len = form.axes[0].len;
         // Columns of a position of the first axis; of a signal, positions of one.
         let rows = match N {
-            // Rows are short.
-            1 if form.abreast > 1 => len,
-            1 => strips * width * form.unit,
+            1 if form.is_signal() => strips * width * form.unit,
+            // Signals abreast are short.
+            1 => len,
             _ => strips * width / (form.num_columns(2) - form.num_columns(1)),
         };
         let rows = rows.clamp(1, len);
         let parts = len.div_ceil(rows);
         // In parts as equal as whole strips allow.
         let rows = len.div_ceil(parts);
-        let rows = if N == 1 && form.abreast == 1 { whole_strips(rows, width, &form).min(len) } else { rows };
+        let rows = if form.is_signal() { whole_strips(rows, width, &form).min(len) } else { rows };
         let per_set = form.num_columns(rows).div_ceil(width);
         let num_sets = g.batch().max(1).div_ceil(form.abreast);
         let sets = if rows == len { (strips / per_set).clamp(1, num_sets) } else { 1 };

@@ -9,8 +9,8 @@ use crate::geometry::Geometry;
 /// What the vectors of a tile run over: a weight is packed for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tiling {
-    /// Positions: so many columns of them or a little less, or at least [`MANY`] vectors.
-    /// Whether vectors are read from elsewhere than where they were put, so that they may straddle cache lines.
+    /// Positions: so many columns of them or a little less, or at least [`MANY`] vectors, some of which are
+    /// [shifted](Form::has_shifts) or not.
     Positions { columns: usize, has_shifts: bool },
     /// Rows of the weight, where there are too few positions to fill vectors, or too many weights to stay in a cache.
     Rows,
@@ -29,10 +29,10 @@ pub(crate) const MAX_COLUMNS: usize = 6;
 
 const LINE_BYTES: usize = 64;
 /// Sixteenths of a cycle that a tile takes to read a weight: there are two reads a cycle, and no tile does quite as many. A vector takes
-/// twice as long, as it comes from the second-level cache, or, if it straddles two cache lines, longer: measured on Intel's Emerald
-/// Rapids, where tiles of fewer vectors and more rows take 5 to 20% less time then, and up to 8% more without shifts.
+/// twice as long, and one of a whole cache line that may be shifted longer: measured on Intel's Emerald Rapids, where tiles of fewer
+/// vectors and more rows take 5 to 20% less time then, and up to 8% more without shifts.
 const PER_READ: usize = 9;
-const STRADDLING: usize = 33;
+const SHIFTED: usize = 33;
 
 /// The tiles of a panel.
 #[derive(Clone, Copy, Debug)]
@@ -113,9 +113,8 @@ fn choose_kernel<T: Element>(isa: Isa, num_rows: usize, columns: usize, has_shif
     let cost = |kernel: &TileKernel<T>| {
         let (rows, most) = (kernel.rows(), kernel.max_vectors());
         let vectors = columns.div_ceil(kernel.lanes());
-        // A read of a vector that is a cache line, shifted, straddles two of them.
-        let straddles = has_shifts && kernel.lanes() * size_of::<T>() == LINE_BYTES;
-        let per_vector = if straddles { STRADDLING } else { 2 * PER_READ };
+        let is_slow = has_shifts && kernel.lanes() * size_of::<T>() == LINE_BYTES;
+        let per_vector = if is_slow { SHIFTED } else { 2 * PER_READ };
         // Sixteenths of a cycle per term: two multiply-adds a cycle; or reads; or, where there are few sums, the 4 cycles until a
         // sum can be added to again.
         let cycles = |vectors: usize| match vectors {
