@@ -43,17 +43,20 @@ pub fn copy_rows<T: Element>(isa: Isa, from: &[T], to: &mut [T], shape: CopyShap
     };
     assert!(fits(from_stride, from.len()), "{shape:?} from {} elements", from.len());
     assert!(fits(to_stride, to.len()), "{shape:?} to {} elements", to.len());
-    let job = Copy { from: from.as_ptr(), to: to.as_mut_ptr(), shape };
+    let job = Copy { from: from.as_ptr(), to: to.as_mut_ptr(), shape: &shape };
     // SAFETY: as just checked.
     unsafe { T::copy_rows(isa, &job) }
 }
 
 /// What to copy: `from` and `to` have all elements of the shape's rows, and do not overlap.
+///
+/// The shape stays where it is. It has just been written number by number, and were it copied two numbers at a time, the processor
+/// could not take them from its queue of stores: it would wait for all of them to arrive, those of the copy before too.
 #[derive(Debug)]
-pub struct Copy<T> {
+pub struct Copy<'a, T> {
     from: *const T,
     to: *mut T,
-    shape: CopyShape,
+    shape: &'a CopyShape,
 }
 
 /// The elements of a row from `done` on in whole vectors of `X`; returns up to where.
@@ -94,13 +97,13 @@ unsafe fn vector<X: Vector>(from: *const X::Element, to: *mut X::Element, at: us
 /// The instruction sets must be available, and the function inlined into one that enables them; the job must be as its type
 /// says.
 #[inline(always)]
-unsafe fn every_row<X, Y, S>(job: &Copy<X::Element>)
+unsafe fn every_row<X, Y, S>(job: &Copy<'_, X::Element>)
 where
     X: Vector,
     Y: Vector<Element = X::Element>,
     S: Vector<Element = X::Element>,
 {
-    let CopyShape { len, num_rows, from_stride, to_stride } = job.shape;
+    let CopyShape { len, num_rows, from_stride, to_stride } = *job.shape;
     for r in 0..num_rows {
         // SAFETY: row r < num_rows has its first element there.
         let from = unsafe { job.from.add(r * from_stride) };
@@ -126,7 +129,7 @@ where
 macro_rules! impl_copies {
     ($scalar:ty, $lanes:literal, $avx2:ident, $avx512:ident) => {
         impl Copies for $scalar {
-            unsafe fn copy_rows(isa: Isa, job: &Copy<$scalar>) {
+            unsafe fn copy_rows(isa: Isa, job: &Copy<'_, $scalar>) {
                 #[cfg(target_arch = "x86_64")]
                 {
                     use crate::vector::x86::{$avx2, $avx512};
@@ -134,7 +137,7 @@ macro_rules! impl_copies {
                     /// # Safety
                     /// The instruction set must be available, and the job as its type says.
                     #[target_feature(enable = "avx2,fma")]
-                    unsafe fn avx2(job: &Copy<$scalar>) {
+                    unsafe fn avx2(job: &Copy<'_, $scalar>) {
                         // SAFETY: enabled here; the caller promises the rest.
                         unsafe { every_row::<$avx2, Lanes<$scalar, $lanes>, Lanes<$scalar, 1>>(job) }
                     }
@@ -142,7 +145,7 @@ macro_rules! impl_copies {
                     /// # Safety
                     /// The instruction sets must be available, and the job as its type says.
                     #[target_feature(enable = "avx512f,avx2,fma")]
-                    unsafe fn avx512(job: &Copy<$scalar>) {
+                    unsafe fn avx512(job: &Copy<'_, $scalar>) {
                         // SAFETY: enabled here; the caller promises the rest.
                         unsafe { every_row::<$avx512, $avx2, Lanes<$scalar, 1>>(job) }
                     }

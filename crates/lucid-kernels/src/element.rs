@@ -69,7 +69,7 @@ pub(crate) mod sealed {
     pub trait Interleave: Sized {
         /// # Safety
         /// The job must be as its type says.
-        unsafe fn interleave_blocks(isa: Isa, job: &Interleaving<Self>) -> usize;
+        unsafe fn interleave_blocks(isa: Isa, job: &Interleaving<'_, Self>) -> usize;
 
         /// # Safety
         /// `rows` must have `(num_rows - 1) * row_stride + len` elements.
@@ -96,7 +96,7 @@ pub(crate) mod sealed {
     pub trait Winograd: Sized {
         /// # Safety
         /// The job must be as its type says.
-        unsafe fn lines(isa: Isa, job: &Lines<Self>);
+        unsafe fn lines(isa: Isa, job: &Lines<'_, Self>);
 
         /// # Safety
         /// The job must be as its type says.
@@ -111,7 +111,7 @@ pub(crate) mod sealed {
     pub trait Copies: Sized {
         /// # Safety
         /// The job must be as its type says.
-        unsafe fn copy_rows(isa: Isa, job: &Copy<Self>);
+        unsafe fn copy_rows(isa: Isa, job: &Copy<'_, Self>);
     }
 
     /// The loops of [`crate::filter()`], [`crate::filter_pairs`] and [`crate::filter_gradient`], per element type. All

@@ -81,7 +81,14 @@ pub fn interleave_each<T: Element>(
         parts.for_each(|(from, to)| copy(&mut out[to..][..len], &rows[from..][..len]));
         return;
     }
-    let job = Interleaving { rows: rows.as_ptr(), row_stride, num_rows, len, out: out.as_mut_ptr(), repeats };
+    let job = Interleaving {
+        rows: rows.as_ptr(),
+        row_stride,
+        num_rows,
+        len,
+        out: out.as_mut_ptr(),
+        repeats: &repeats,
+    };
     // SAFETY: as just checked.
     let done = unsafe { T::interleave_blocks(isa, &job) };
     for (from, to) in parts.filter(|_| done < len) {
@@ -123,7 +130,7 @@ fn as_longer<T: Element>(
         num_rows,
         len: BLOCK,
         out: longer.as_mut_ptr(),
-        repeats,
+        repeats: &repeats,
     };
     // SAFETY: the rows were just checked, and there is room for as many as the most.
     let done = unsafe { T::interleave_blocks(isa, &job) };
@@ -134,15 +141,15 @@ fn as_longer<T: Element>(
 }
 
 /// What to interleave: from each of the repeats on, `rows` have `(num_rows - 1) * row_stride + len` elements and `out` has
-/// `num_rows * len`.
+/// `num_rows * len`. The repeats stay where they are, for the reason that [`Copy`](crate::copy::Copy) has.
 #[derive(Debug)]
-pub struct Interleaving<T> {
+pub struct Interleaving<'a, T> {
     pub(crate) rows: *const T,
     pub(crate) row_stride: usize,
     pub(crate) num_rows: usize,
     pub(crate) len: usize,
     pub(crate) out: *mut T,
-    pub(crate) repeats: Repeats,
+    pub(crate) repeats: &'a Repeats,
 }
 
 /// `rows[r * row_stride + q] = from[q * num_rows + r]` for `r < num_rows`, `q < len`: the inverse of [`interleave`].

@@ -138,7 +138,7 @@ mod x86 {
 macro_rules! impl_interleave {
     ($scalar:ty, $forth:ident, $wide:ident, $back:ident, $wide_back:ident) => {
         impl Interleave for $scalar {
-            unsafe fn interleave_blocks(isa: Isa, job: &Interleaving<$scalar>) -> usize {
+            unsafe fn interleave_blocks(isa: Isa, job: &Interleaving<'_, $scalar>) -> usize {
                 let &Interleaving { rows, row_stride, num_rows, len, out, repeats } = job;
                 let mut done = 0;
                 for k in 0..repeats.count {

@@ -82,7 +82,7 @@ pub fn winograd_lines<T: Element>(
     // Without infinity nothing reads d5.
     assert!(fits(&d[..points.end], from.len()), "{len} elements from {d:?} of {}", from.len());
     assert!(fits(&starts[points.clone()], to.len()), "{len} elements from {starts:?} of {}", to.len());
-    let lines = Lines { from: from.as_ptr(), d, len, points, to: to.as_mut_ptr(), starts };
+    let lines = Lines { from: from.as_ptr(), d: &d, len, points, to: to.as_mut_ptr(), starts: &starts };
     // SAFETY: as just checked.
     unsafe { T::lines(isa, &lines) }
 }
@@ -131,15 +131,15 @@ pub fn winograd_outputs<T: Element>(
 }
 
 /// Which lines to write: `from` and `to` have `len` elements from each of `d` and `starts` on, of those that the points
-/// need.
+/// need. Both stay where they are, for the reason that [`Copy`](crate::copy::Copy) has.
 #[derive(Debug)]
-pub struct Lines<T> {
+pub struct Lines<'a, T> {
     from: *const T,
-    d: [usize; WINOGRAD_POINTS],
+    d: &'a [usize; WINOGRAD_POINTS],
     len: usize,
     points: Range<usize>,
     to: *mut T,
-    starts: [usize; WINOGRAD_POINTS],
+    starts: &'a [usize; WINOGRAD_POINTS],
 }
 
 /// Which outputs to make: there are five starts, or six, and `len` sums from each of them on, and one bias or as many.
@@ -169,7 +169,7 @@ unsafe fn constant<X: Vector<Element: Float>>(value: f64) -> X {
 /// [`Lines`] says.
 #[inline(always)]
 unsafe fn lines<X: Vector<Element: Float>, const ZERO: bool, const INFINITY: bool>(
-    lines: &Lines<X::Element>,
+    lines: &Lines<'_, X::Element>,
     mut done: usize,
 ) -> usize {
     let &Lines { from, d, len, to, starts, .. } = lines;
@@ -285,7 +285,9 @@ unsafe fn outputs<X: Vector<Element: Float>>(
 /// # Safety
 /// As [`lines()`].
 #[inline(always)]
-unsafe fn every_line<X: Vector<Element: Float>, S: Vector<Element = X::Element>>(job: &Lines<X::Element>) {
+unsafe fn every_line<X: Vector<Element: Float>, S: Vector<Element = X::Element>>(
+    job: &Lines<'_, X::Element>,
+) {
     match (job.points.start, job.points.end) {
         // SAFETY: the caller promises the same.
         (0, 6) => unsafe { lines_of::<X, S, true, true>(job) },
@@ -299,7 +301,7 @@ unsafe fn every_line<X: Vector<Element: Float>, S: Vector<Element = X::Element>>
 /// # Safety
 /// As [`lines()`].
 #[inline(always)]
-unsafe fn lines_of<X, S, const ZERO: bool, const INFINITY: bool>(job: &Lines<X::Element>)
+unsafe fn lines_of<X, S, const ZERO: bool, const INFINITY: bool>(job: &Lines<'_, X::Element>)
 where
     X: Vector<Element: Float>,
     S: Vector<Element = X::Element>,
@@ -366,7 +368,7 @@ macro_rules! transform {
 macro_rules! impl_winograd {
     ($scalar:ty, $lanes:literal, $avx2:ident, $avx512:ident, $filters:ident) => {
         impl Winograd for $scalar {
-            transform!(lines: Lines<$scalar> => () = every_line($scalar, $lanes, $avx2, $avx512));
+            transform!(lines: Lines<'_, $scalar> => () = every_line($scalar, $lanes, $avx2, $avx512));
             transform!(outputs: Outputs<'_, $scalar> => bool = every_output($scalar, $lanes, $avx2, $avx512));
 
             unsafe fn filters(isa: Isa, job: &Values<'_, $scalar>) {

@@ -71,10 +71,10 @@ impl Content {
         if existing < self.len {
             to[..self.len * abreast].fill(T::zero());
         }
-        for &Segment { len, steps } in segments {
+        for Segment { len, steps } in segments {
             if step == 1 {
                 let shape = CopyShape {
-                    len: len * abreast,
+                    len: *len * abreast,
                     num_rows: steps.count,
                     from_stride: steps.from_stride * abreast,
                     to_stride: steps.to_stride * abreast,
@@ -85,12 +85,12 @@ impl Content {
             for (from, start) in steps.each() {
                 let (from, to) = (&plane[from * abreast..], &mut to[start * abreast..]);
                 if abreast == 1 {
-                    gather(&mut to[..len], from, step);
+                    gather(&mut to[..*len], from, step);
                     continue;
                 }
                 let shape = CopyShape {
                     len: abreast,
-                    num_rows: len,
+                    num_rows: *len,
                     from_stride: step * abreast,
                     to_stride: abreast,
                 };
