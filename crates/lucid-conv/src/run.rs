@@ -163,9 +163,11 @@ impl<const N: usize> Plan<N> {
         let g = self.geometry();
         let x = standard(Side::Fine.name(), fine, g.sizes(Side::Fine))?;
         let y = standard(Side::Coarse.name(), coarse, g.sizes(Side::Coarse))?;
-        let mut dw = zeros("the gradient of the weight", &g.weight_shape())?;
-        run_weight_gradient(g, self.recipe(Pass::BackwardWeight), &x, &y, elements_mut(&mut dw));
-        Ok(dw)
+        let recipe = self.recipe(Pass::BackwardWeight);
+        blank("the gradient of the weight", g.weight_shape(), |dw| {
+            run_weight_gradient(g, recipe, &x, &y, dw);
+            Ok(())
+        })
     }
 
     /// `db[c] = sum over n and positions of dy[n, c, ...]`: the same bits however `dy` lies in memory.
@@ -265,26 +267,29 @@ fn run_weight_gradient<T: Element, const N: usize>(
     recipe: &Recipe<N>,
     fine: &[T],
     coarse: &[T],
-    dw: &mut [T],
+    dw: Blank<'_, T>,
 ) {
     let (x, y) = (fine, coarse);
     let recipe = exact_recipe(g, Pass::BackwardWeight, recipe, y);
     match recipe.algorithm {
-        Algorithm::Im2col | Algorithm::Col2im => columns::backward_weight(g, &recipe, x, y, dw),
+        Algorithm::Im2col | Algorithm::Col2im => columns::backward_weight(g, &recipe, x, y, dw.elements()),
         Algorithm::Minimal => unreachable!("Plan::with_algorithm refuses it for this pass"),
         Algorithm::Polyphase => {
-            if !polyphase::weight_gradient(g, recipe.isa, Sides { fine, coarse }, dw) {
+            let sides = Sides { fine, coarse };
+            let (dw, are_finite) = dw.written_by(|dw| polyphase::weight_gradient(g, recipe.isa, sides, dw));
+            if !are_finite {
                 direct::backward_weight(g, &Recipe::direct(g), x, y, dw);
             }
         }
         Algorithm::Depthwise => {
+            let dw = dw.elements();
             depthwise::backward_weight(g, recipe.isa, x, y, dw);
             // A term that does not exist may have made a NaN of an infinity: then they are summed one by one.
             if !all_finite(recipe.isa, dw) {
                 direct::backward_weight(g, &Recipe::direct(g), x, y, dw);
             }
         }
-        Algorithm::Direct => direct::backward_weight(g, &recipe, x, y, dw),
+        Algorithm::Direct => direct::backward_weight(g, &recipe, x, y, dw.elements()),
     }
 }
 
@@ -352,16 +357,25 @@ pub(crate) fn written<T: Element, const N: usize>(
         algorithm => algorithm.filtering().is_some(),
     };
     if is_written_once {
-        check_memory::<T>(quantity, &shape)?;
-        let elements = Blank::vec(shape.iter().product(), run)?;
-        return Ok(ArrayD::from_shape_vec(shape, elements).expect("as many elements as the shape has"));
+        return blank(quantity, shape, run);
     }
     let mut result = zeros(quantity, &shape)?;
     run(elements_mut(&mut result).into())?;
     Ok(result)
 }
 
-/// A result to be added to, or written.
+/// A result that `run` writes, once.
+fn blank<T: Element>(
+    quantity: &'static str,
+    shape: Vec<usize>,
+    run: impl FnOnce(Blank<'_, T>) -> Result<()>,
+) -> Result<ArrayD<T>> {
+    check_memory::<T>(quantity, &shape)?;
+    let elements = Blank::vec(shape.iter().product(), run)?;
+    Ok(ArrayD::from_shape_vec(shape, elements).expect("as many elements as the shape has"))
+}
+
+/// A result to be added to.
 pub(crate) fn zeros<T: Element>(quantity: &'static str, shape: &[usize]) -> Result<ArrayD<T>> {
     check_memory::<T>(quantity, shape)?;
     Ok(ArrayD::zeros(shape))

@@ -25,9 +25,8 @@ use super::weights::Panels;
 
 /// Weights that are made on the way at a time: they stay in a second-level cache.
 pub(crate) const MADE_LEN: usize = 40 * 1024;
-/// What is copied at a time, of a tile's columns: as many or more.
-const COPIED: usize = 8;
-const _: () = assert!(MAX_COLUMNS <= COPIED);
+/// Source channels of which all tiles take their columns before the next ones.
+const TOGETHER: usize = 8;
 
 /// Source columns in the order in which a tile reads them, and the sums of a panel.
 #[derive(Debug)]
@@ -100,30 +99,20 @@ impl<T: Element> Columns<T> {
         let mut first = 0;
         for (panels, offsets) in panels.iter().zip(offsets) {
             let (part, stride) = (layout.part(panels.sum, sources.len()), layout.channel_stride(panels.sum));
-            for tile in &self.tiles {
-                let places = &self.places[tile.columns.clone()];
-                let is_run = places.windows(2).all(|pair| pair[0] + 1 == pair[1]);
-                let of_source = offsets.len() * places.len();
-                let mut to = first + sources.start * of_source;
-                let end = first + sources.end * of_source;
-                for channel in 0..sources.len() {
-                    for offset in offsets {
-                        let packed = &packed[part + channel * stride + offset..];
-                        let together = places.first().and_then(|&place| packed.get(place..place + COPIED));
-                        // What is too much is overwritten by the next ones.
-                        match together.filter(|_| is_run && to + COPIED <= end) {
-                            Some(from) => self.values[to..to + COPIED].copy_from_slice(from),
-                            None => {
-                                for (to, &place) in self.values[to..].iter_mut().zip(places) {
-                                    *to = packed[place];
-                                }
-                            }
-                        }
-                        to += places.len();
-                    }
+            // All tiles read the lines of some channels while they are near.
+            for some in sources.clone().step_by(TOGETHER) {
+                let some = some..(some + TOGETHER).min(sources.end);
+                let packed = &packed[part + (some.start - sources.start) * stride..];
+                let mut first = first;
+                for tile in &self.tiles {
+                    let places = &self.places[tile.columns.clone()];
+                    let of_source = offsets.len() * places.len();
+                    let own = first + some.start * of_source..first + some.end * of_source;
+                    gather_columns((packed, stride), (offsets, places), &mut self.values[own]);
+                    first += form.source_channels * of_source;
                 }
-                first += form.source_channels * of_source;
             }
+            first += form.source_channels * offsets.len() * self.places.len();
         }
     }
 
@@ -235,6 +224,46 @@ impl<T: Element> Columns<T> {
 
     fn num_columns(&self) -> usize {
         self.tiles.last().map_or(0, |tile| tile.columns.end)
+    }
+}
+
+/// Writes the columns of a tile that the terms of some channels read, as `[channel][term][column]`.
+fn gather_columns<T: Element>(
+    (packed, stride): (&[T], usize),
+    (offsets, places): (&[usize], &[usize]),
+    to: &mut [T],
+) {
+    let num_columns = places.len();
+    let start = places.first().copied().unwrap_or(0);
+    let is_run = places.last().is_some_and(|last| last + 1 - start == num_columns);
+    // Of a length that the compiler knows, a run is a move or two.
+    match num_columns {
+        1 => gather_runs::<T, 1>((&packed[start..], stride), offsets, to),
+        2 if is_run => gather_runs::<T, 2>((&packed[start..], stride), offsets, to),
+        3 if is_run => gather_runs::<T, 3>((&packed[start..], stride), offsets, to),
+        4 if is_run => gather_runs::<T, 4>((&packed[start..], stride), offsets, to),
+        5 if is_run => gather_runs::<T, 5>((&packed[start..], stride), offsets, to),
+        6 if is_run => gather_runs::<T, 6>((&packed[start..], stride), offsets, to),
+        _ => {
+            let terms = to.chunks_mut((offsets.len() * num_columns).max(1));
+            for (channel, to) in terms.enumerate() {
+                for (offset, to) in offsets.iter().zip(to.chunks_mut(num_columns)) {
+                    let packed = &packed[channel * stride + offset..];
+                    to.iter_mut().zip(places).for_each(|(to, &place)| *to = packed[place]);
+                }
+            }
+        }
+    }
+}
+
+/// The same of neighbouring columns, the first of which is at the beginning.
+fn gather_runs<T: Element, const N: usize>((packed, stride): (&[T], usize), offsets: &[usize], to: &mut [T]) {
+    let (to, _) = to.as_chunks_mut::<N>();
+    for (channel, to) in to.chunks_mut(offsets.len().max(1)).enumerate() {
+        let packed = &packed[channel * stride..];
+        for (offset, to) in offsets.iter().zip(to) {
+            to.copy_from_slice(&packed[*offset..][..N]);
+        }
     }
 }
 

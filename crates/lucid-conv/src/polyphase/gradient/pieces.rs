@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use lucid_kernels::Element;
+use lucid_kernels::{Blank, Element};
 
 use super::Roles;
 use super::schedule::Schedule;
@@ -14,7 +14,7 @@ pub(super) struct Piece<'a, T> {
     pub(super) coarse: Range<usize>,
     pub(super) columns: Range<usize>,
     /// By coarse channel.
-    pub(super) dw: Vec<&'a mut [T]>,
+    pub(super) dw: Vec<Blank<'a, T>>,
 }
 
 /// A piece's channels as panels.
@@ -55,14 +55,13 @@ fn panels(range: Range<usize>, width: usize, step: usize, total: usize) -> Vec<P
 pub(super) fn pieces<'a, T: Element, const N: usize>(
     g: &Geometry<N>,
     schedule: &Schedule<T, N>,
-    dw: &'a mut [T],
+    mut dw: Blank<'a, T>,
 ) -> Vec<Piece<'a, T>> {
     let (coarse_g, row_len) = (g.coarse_per_group(), g.fine_per_group() * g.num_taps());
     let mut pieces = Vec::new();
-    for (group, dw) in dw.chunks_mut(coarse_g * row_len).enumerate() {
-        for (part, dw) in dw.chunks_mut(schedule.coarse * row_len).enumerate() {
-            let start = part * schedule.coarse;
-            let coarse = start..start + dw.len() / row_len;
+    for group in 0..g.groups {
+        for start in (0..coarse_g).step_by(schedule.coarse) {
+            let coarse = start..(start + schedule.coarse).min(coarse_g);
             let of_part = pieces.len();
             pieces.extend((0..row_len).step_by(schedule.columns).map(|column| Piece {
                 group,
@@ -70,9 +69,9 @@ pub(super) fn pieces<'a, T: Element, const N: usize>(
                 columns: column..(column + schedule.columns).min(row_len),
                 dw: Vec::with_capacity(coarse.len()),
             }));
-            for row in dw.chunks_mut(row_len) {
-                for (piece, dw) in pieces[of_part..].iter_mut().zip(row.chunks_mut(schedule.columns)) {
-                    piece.dw.push(dw);
+            for _ in coarse {
+                for piece in &mut pieces[of_part..] {
+                    piece.dw.push(dw.split_off_first(piece.columns.len()));
                 }
             }
         }

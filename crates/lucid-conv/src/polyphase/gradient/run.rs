@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lucid_kernels::{Element, Isa, SignalLayout, Start, Sums, Terms, add, all_finite, interleave};
+use lucid_kernels::{Blank, Element, Isa, SignalLayout, Start, Sums, Terms, add, all_finite, interleave};
 
 use super::choice::SHARED;
 use super::lines::{Columns, Lines, for_coarse, transpose};
@@ -37,16 +37,17 @@ struct Scratch<T> {
     places: Vec<usize>,
 }
 
-/// `dw = the sum of products of coarse and fine positions`, where `dw` begins as zeros; returns whether every value is
+/// `dw = the sum of products of coarse and fine positions`; returns whether every value is
 /// finite. Where one is not, it may be because a term that does not exist counts as 0 times infinity, and the result is
 /// void.
 pub(crate) fn weight_gradient<T: Element, const N: usize>(
     g: &Geometry<N>,
     isa: Isa,
     sides: Sides<'_, T>,
-    dw: &mut [T],
+    dw: Blank<'_, T>,
 ) -> bool {
     if g.batch() == 0 {
+        dw.elements().fill(T::zero());
         return true;
     }
     let schedule = Schedule::<T, N>::new(g, isa);
@@ -205,9 +206,10 @@ fn store_phases<T: Element, const N: usize>(
 ) {
     let (m, width, taps) = (schedule.kernel.rows(), schedule.width, g.num_taps());
     let panels = Panels::new(g, schedule, piece);
-    let mut dw = piece.dw.iter_mut();
+    let mut dw = piece.dw.drain(..);
     for (row_panel, rows) in panels.rows.iter().enumerate() {
         for (row, dw) in (rows.first - rows.start..).take(rows.needed).zip(&mut dw) {
+            let dw = dw.elements();
             for ((number, lanes), dw) in panels.lanes.iter().enumerate().zip(dw.chunks_mut(width * taps)) {
                 let tile = (row_panel * panels.lanes.len() + number) * taps * m * width;
                 let from = &sums[tile + row * width + (lanes.first - lanes.start)..];
@@ -226,14 +228,15 @@ fn store_windows<T: Element, const N: usize>(
 ) {
     let (m, width) = (schedule.kernel.rows(), schedule.width);
     let panels = Panels::new(g, schedule, piece);
+    let mut dw = piece.dw.drain(..);
     for (number, lanes) in panels.lanes.iter().enumerate() {
+        let mut dw: Vec<_> = dw.by_ref().take(lanes.needed).map(Blank::elements).collect();
         for (row_panel, rows) in panels.rows.iter().enumerate() {
             let tile = (row_panel * panels.lanes.len() + number) * m * width;
             let from = &sums[tile + (rows.first - rows.start) * width + (lanes.first - lanes.start)..];
             interleave(isa, from, width, rows.needed, lanes.needed, buffer);
             let at = rows.first - piece.columns.start;
-            let dw = piece.dw[lanes.first - piece.coarse.start..].iter_mut();
-            for (dw, from) in dw.zip(buffer.chunks(rows.needed).take(lanes.needed)) {
+            for (dw, from) in dw.iter_mut().zip(buffer.chunks(rows.needed)) {
                 dw[at..at + rows.needed].copy_from_slice(from);
             }
         }
