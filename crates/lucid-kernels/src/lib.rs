@@ -42,10 +42,10 @@ pub use interleave::{Repeats, deinterleave, interleave, interleave_each};
 pub use isa::Isa;
 pub use lines::transpose_lines;
 pub use peak::fma_peak;
-pub use pointwise::{add, map, prefetch};
+pub use pointwise::{LINE_BYTES, add, map, prefetch};
 pub use sum::sum;
 pub use table::{MAX_ROWS, tile_kernel};
-pub use tile::{SignalLayout, Start, Sums, Terms, TileKernel};
+pub use tile::{Level, SignalLayout, Start, Sums, Terms, TileKernel};
 pub use winograd::{
     Bias, WINOGRAD_OUTPUTS, WINOGRAD_POINTS, winograd_lines, winograd_outputs, winograd_weights,
 };

@@ -46,6 +46,9 @@ pub fn add<T: Element>(isa: Isa, y: &mut [T], x: &[T]) {
     );
 }
 
+/// Bytes of a cache line.
+pub const LINE_BYTES: usize = 64;
+
 /// Asks for the cache lines of elements that will be read soon: where they are in many short runs, the processor's own
 /// prefetching begins anew with each.
 ///
@@ -57,7 +60,6 @@ pub fn prefetch<T: Element>(values: &[T]) {
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
-        const LINE_BYTES: usize = 64;
         for line in values.chunks(LINE_BYTES / size_of::<T>()) {
             // SAFETY: the baseline has the instruction, and any address is accepted.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };

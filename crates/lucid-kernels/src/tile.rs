@@ -8,6 +8,7 @@
 //! shifted by the tap: nothing is copied once per tap. Each term broadcasts one weight per row and loads one vector per
 //! `LANES` positions, so a tile of `M` rows and `V` vectors does `M V` multiply-adds for `M + V` reads.
 
+use crate::pointwise::LINE_BYTES;
 use crate::vector::Vector;
 
 /// How far ahead, in elements, a tile asks for the operand that may come from memory: the processor's own prefetching ends with
@@ -35,7 +36,7 @@ pub struct Terms<'a, T> {
 enum Far<'a, T> {
     Weights,
     Signal,
-    Other(&'a [T]),
+    Next { next: &'a [T], stride: usize, level: Level },
 }
 
 /// Where the rows of a signal lie.
@@ -87,12 +88,21 @@ impl<'a, T> Terms<'a, T> {
         Terms { far: Far::Signal, ..self }
     }
 
-    /// The same where both are in a cache: then something else is asked for that is needed soon. It makes a difference to the time
-    /// only.
+    /// The same where both are in a cache: then rows are asked for that are needed later, as many as there are channels, `stride`
+    /// apart: of each a cache line per term, from where `next` begins. It makes a difference to the time only.
     #[must_use]
-    pub fn with_next(self, next: &'a [T]) -> Self {
-        Terms { far: Far::Other(next), ..self }
+    pub fn with_next(self, next: &'a [T], stride: usize, level: Level) -> Self {
+        Terms { far: Far::Next { next, stride, level }, ..self }
     }
+}
+
+/// The cache that something goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// The one that tiles read from: for what is needed very soon.
+    First,
+    /// The one behind it, for what would push out there what is being read.
+    Second,
 }
 
 /// What the sums of a tile begin with.
@@ -148,12 +158,19 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
     }
     let mut weights = terms.weights.as_ptr();
     // An address that is asked for need not be one of an element.
-    let (mut ahead, step) = match terms.far {
-        Far::Weights => (weights.wrapping_add(PREFETCH), M),
-        Far::Signal => (terms.signal.as_ptr().wrapping_add(position + PREFETCH_SIGNAL), terms.channel_stride),
-        Far::Other(next) => (next.as_ptr(), next.len().div_ceil(terms.num_channels * terms.offsets.len())),
+    let num_terms = terms.offsets.len();
+    let (mut ahead, of_term, of_channel) = match terms.far {
+        Far::Weights => (weights.wrapping_add(PREFETCH), M, M * num_terms),
+        Far::Signal => {
+            let first = terms.signal.as_ptr().wrapping_add(position + PREFETCH_SIGNAL);
+            (first, terms.channel_stride, terms.channel_stride.wrapping_mul(num_terms))
+        }
+        Far::Next { next, stride, .. } => (next.as_ptr(), LINE_BYTES / size_of::<X::Element>(), stride),
     };
+    // From where the terms of a channel end to the next channel.
+    let jump = of_channel.wrapping_sub(of_term * num_terms);
     let is_signal_far = matches!(terms.far, Far::Signal);
+    let is_for_second = matches!(terms.far, Far::Next { level: Level::Second, .. });
     for channel in 0..terms.num_channels {
         for &offset in terms.offsets {
             let at = channel * terms.channel_stride + offset + position;
@@ -170,9 +187,14 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
                 // SAFETY: hence LANES elements can be read there; the caller promises the instruction set.
                 *x = unsafe { X::load(from) };
             }
-            // SAFETY: the caller promises the instruction set.
-            unsafe { X::prefetch(ahead) };
-            ahead = ahead.wrapping_add(step);
+            if is_for_second {
+                // SAFETY: the caller promises the instruction set.
+                unsafe { X::prefetch_far(ahead) };
+            } else {
+                // SAFETY: the caller promises the instruction set.
+                unsafe { X::prefetch(ahead) };
+            }
+            ahead = ahead.wrapping_add(of_term);
             for (m, acc) in acc.iter_mut().enumerate() {
                 // The weights have num_channels * taps * M elements and this is term number
                 // channel * taps + tap, whose M elements follow `weights`.
@@ -190,6 +212,7 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
             // SAFETY: M elements per term, so this is at most the end of the slice.
             weights = unsafe { weights.add(M) };
         }
+        ahead = ahead.wrapping_add(jump);
     }
     for (m, acc) in acc.iter().enumerate() {
         for (v, acc) in acc.iter().enumerate() {
@@ -314,8 +337,13 @@ mod tests {
                     let mut sums = vec![T::nan(); (rows - 1) * row_stride + width];
                     for position in [0, 2] {
                         let starts: Vec<T> = (0..rows).map(|m| number(m + 3)).collect();
-                        // Once more, on top of the sums that are there.
-                        for start in [Start::Rows(&starts[..]), Start::Sums] {
+                        // Once more, on top of the sums that are there, whatever is asked for meanwhile.
+                        for (start, terms) in [
+                            (Start::Rows(&starts[..]), terms),
+                            (Start::Sums, terms.with_signal_far()),
+                            (Start::Rows(&starts[..]), terms.with_next(&signal[1..], 7, Level::First)),
+                            (Start::Sums, terms.with_next(&weights, usize::MAX, Level::Second)),
+                        ] {
                             kernel.run(
                                 &terms,
                                 position,

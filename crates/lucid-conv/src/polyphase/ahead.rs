@@ -1,15 +1,18 @@
-//! Asking for what is added to sums, while tiles compute them and leave the memory alone.
+//! Asking for what is needed next, while tiles compute and leave the memory alone.
 //!
-//! A place reads a short run of each of many planes, and the processor's own prefetching begins anew with each of them. Asking
-//! for the next place's source as well made most layers slower, by up to 9%: it pushes out what the tiles read.
+//! A place reads a short run of each of many planes, and the processor's own prefetching begins anew with each of them.
 
 use std::ops::Range;
 
-use lucid_kernels::{Element, prefetch};
+use lucid_kernels::{Element, LINE_BYTES, prefetch};
 
 use super::place::Place;
 use super::planes::Parts;
+use super::schedule::Schedule;
 use crate::fused::Fused;
+
+/// Elements of weights that stay in a first-level cache. Of more, tiles ask for the weights themselves.
+const FEW_WEIGHTS: usize = 8 * 1024;
 
 /// What will be added to the sums of some channels.
 pub(crate) fn skips<T: Element>(fused: &Fused<'_, T>, place: &Place, parts: &Parts, channels: Range<usize>) {
@@ -19,5 +22,79 @@ pub(crate) fn skips<T: Element>(fused: &Fused<'_, T>, place: &Place, parts: &Par
                 prefetch(&skip[parts.range(item, channel)]);
             }
         }
+    }
+}
+
+/// What the next place will read of the source: tiles of few weights are done with it so soon that waiting for it would take a
+/// tenth of the time or more.
+pub(super) struct NextSource<'a, T> {
+    /// From the first plane that the place reads on.
+    planes: &'a [T],
+    plane_len: usize,
+    /// From the first plane of an item to that of the next one.
+    item_len: usize,
+    /// What is read of a plane.
+    window: Range<usize>,
+    items: usize,
+    /// Elements of each window that were asked for.
+    asked: usize,
+}
+
+impl<'a, T: Element> NextSource<'a, T> {
+    /// What the place after `place` reads, or `None` where tiles have other things to ask for.
+    pub(super) fn of<const N: usize>(
+        schedule: &Schedule<T, N>,
+        place: &Place,
+        source: &'a [T],
+    ) -> Option<Self> {
+        let form = &schedule.form;
+        let has_few_weights = schedule.panels_len(form.result_channels) <= FEW_WEIGHTS;
+        if !has_few_weights || schedule.reduction < form.source_channels || form.abreast > 1 {
+            return None;
+        }
+        let next = schedule.portions.following(form, place);
+        let plane_len = form.source_plane_len();
+        let planes = source.get(form.source_plane(&next, 0, 0) * plane_len..)?;
+        let item_len = (form.source_plane(&next, 1, 0) - form.source_plane(&next, 0, 0)) * plane_len;
+        let window = next.window(form);
+        Some(NextSource { planes, plane_len, item_len, window, items: place.batch.len(), asked: 0 })
+    }
+
+    /// What a tile is to ask for, a line per term of each channel: where that of the first channel begins, and how far apart they
+    /// are. Each of the tiles that a panel has, the same number for every item, asks for another part, until there is no more.
+    pub(super) fn part(
+        &mut self,
+        (number, tiles): (usize, usize),
+        num_terms: usize,
+    ) -> Option<(&'a [T], usize)> {
+        let (of_item, of_tile) = (tiles / self.items, num_terms * (LINE_BYTES / size_of::<T>()));
+        let (item, turn) = (number / of_item, number % of_item);
+        let first = self.window.start + self.asked + turn * of_tile;
+        if number + 1 == tiles {
+            self.asked += of_item * of_tile;
+        }
+        let planes = self.planes.get(item * self.item_len + first..)?;
+        (first < self.window.end).then_some((planes, self.plane_len))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two items, of which three channels have planes of 80 elements: two panels of four tiles ask for all lines from element 5
+    /// on, one after the other, and not for more.
+    #[test]
+    fn every_line_is_asked_for_once() {
+        let planes: Vec<f32> = (0..480_u16).map(f32::from).collect();
+        let mut next =
+            NextSource { planes: &planes, plane_len: 80, item_len: 240, window: 5..70, items: 2, asked: 0 };
+        let mut of_panel = |num_terms: usize| -> Vec<Option<f32>> {
+            let mut ask = |number| next.part((number, 4), num_terms);
+            (0..4).map(|number| ask(number).map(|(planes, _)| planes[0])).collect()
+        };
+        assert_eq!(of_panel(1), [Some(5.0), Some(21.0), Some(245.0), Some(261.0)]);
+        assert_eq!(of_panel(2), [Some(37.0), Some(69.0), Some(277.0), Some(309.0)]);
+        assert_eq!(of_panel(2), [None; 4]);
     }
 }

@@ -2,18 +2,19 @@
 
 use std::ops::Range;
 
-use lucid_kernels::{Element, SignalLayout, Start, Terms, TileKernel};
+use lucid_kernels::{Element, Level, SignalLayout, Start, Terms, TileKernel};
 
+use super::ahead::NextSource;
 use super::run::{Block, PanelView, Scratch};
 use super::schedule::Schedule;
 use super::strips::Strip;
 
 /// Adds the terms of some source channels to the sums of a chunk; the first ones begin with the bias. `begin` is told each
-/// channel of the chunk once, before some of its sums.
+/// channel of the chunk once, before some of its sums; tiles ask for the next source, if there is one.
 pub(super) fn add_sources<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     block: &Block<'_>,
-    bias: Option<&[T]>,
+    (bias, mut next): (Option<&[T]>, Option<NextSource<'_, T>>),
     panels: &PanelView<'_, T>,
     scratch: &mut Scratch<T>,
     begin: impl Fn(Range<usize>),
@@ -47,11 +48,16 @@ pub(super) fn add_sources<T: Element, const N: usize>(
             starts.clear();
             starts.extend((0..m).map(|m_| block.bias(form, bias, (panel * m + m_) / num_phases)));
             let start = if sources.start == 0 { Start::Rows(starts.as_slice()) } else { Start::Sums };
-            for &TileOfStrip { strip, position, vectors } in &*tiles {
+            for (number, &TileOfStrip { strip, position, vectors }) in tiles.iter().enumerate() {
                 let values = &packed.values[strip * strip_len..][..strip_len][part..];
                 let terms = Terms::new(weights, m, values, signal).expect(
                     "the panel has a weight per term and row, and the strip every entry that a term reads",
                 );
+                let part = next.as_mut().and_then(|next| next.part((number, tiles.len()), offsets.len()));
+                let terms = match part {
+                    Some((next, stride)) => terms.with_next(next, stride, Level::Second),
+                    None => terms,
+                };
                 let to = &mut sums[row * row_stride + strip * layout.width + position..];
                 let sums = lucid_kernels::Sums { values: to, row_stride: *row_stride };
                 kernel.run(&terms, position, vectors, start, sums);

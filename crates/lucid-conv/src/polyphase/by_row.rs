@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use lucid_kernels::{
-    Bias, Element, Isa, SignalLayout, Start, Sums, TileKernel, WINOGRAD_POINTS, winograd_outputs,
+    Bias, Element, Isa, Level, SignalLayout, Start, Sums, TileKernel, WINOGRAD_POINTS, winograd_outputs,
 };
 
 use super::gradient::{Lines, Rows, transpose};
@@ -348,7 +348,9 @@ impl<T: Element> Terms<'_, T> {
             let terms = lucid_kernels::Terms::new(values, columns.len(), weights, layout)
                 .expect("a value per term and column, and a panel of as many terms");
             let terms = match next {
-                Some((next, part)) => terms.with_next(&next[number * part..][..part]),
+                Some((next, part)) => {
+                    terms.with_next(&next[number * part..][..part], part.div_ceil(num_terms), Level::First)
+                }
                 None => terms.with_signal_far(),
             };
             let start = if is_begun { Start::Sums } else { Start::Rows(&zeros[..columns.len()]) };

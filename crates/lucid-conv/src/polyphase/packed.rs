@@ -208,13 +208,7 @@ impl<T: Element> Packed<T> {
 
     /// The part of a plane that the place visited last reads.
     fn window<const N: usize>(&self, form: &Form<N>, place: &Place) -> Range<usize> {
-        if N > 1 {
-            return self.span.clone();
-        }
-        let axis = &form.axes[0];
-        let at = |row: usize| axis.source_start + (row * axis.source_step) as isize;
-        let clamp = |at: isize| at.clamp(0, axis.source_len as isize) as usize;
-        clamp(at(place.rows.start))..clamp(at(place.rows.end + axis.reach))
+        if N > 1 { self.span.clone() } else { place.window(form) }
     }
 
     /// Fills one of so many channels of some strips from a signal along one axis.

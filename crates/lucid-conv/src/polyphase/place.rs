@@ -16,6 +16,17 @@ pub(crate) struct Place {
     pub(crate) rows: Range<usize>,
 }
 
+impl Place {
+    /// The elements of a source plane between the first and the last row that the place reads.
+    pub(crate) fn window<const N: usize>(&self, form: &Form<N>) -> Range<usize> {
+        let axis = &form.axes[0];
+        let row_len: usize = form.axes[1..].iter().map(|axis| axis.source_len).product();
+        let at = |row: usize| axis.source_start + (row * axis.source_step) as isize;
+        let clamp = |at: isize| at.clamp(0, axis.source_len as isize) as usize * row_len;
+        clamp(at(self.rows.start))..clamp(at(self.rows.end + axis.reach))
+    }
+}
+
 /// The part of a result that a task computes at a place.
 pub(crate) struct Target<'a, T> {
     pub(crate) place: Place,
@@ -59,6 +70,16 @@ impl Portions {
                 move |start| Place { group, batch: batch.clone(), rows: start..(start + rows).min(len) };
             (0..len).step_by(rows).map(place)
         })
+    }
+
+    /// The place after one of the [places](Self::places), though there may be no such items.
+    pub(crate) fn following<const N: usize>(&self, form: &Form<N>, place: &Place) -> Place {
+        let (group, len, end) = (place.group, form.axes[0].len, place.rows.end);
+        if end < len {
+            return Place { group, batch: place.batch.clone(), rows: end..(end + self.rows).min(len) };
+        }
+        let end = place.batch.end;
+        Place { group, batch: end..end + self.items, rows: 0..self.rows.min(len) }
     }
 
     /// Cuts a result of `batch` items into tasks: groups into channels and places, and each plane by the first axis.

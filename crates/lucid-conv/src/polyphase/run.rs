@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lucid_kernels::{Bias, Blank, Element, Isa, WINOGRAD_POINTS, winograd_outputs};
 
-use super::ahead;
+use super::ahead::{self, NextSource};
 use super::by_position::{TileOfStrip, add_sources};
 use super::by_row::Columns;
 use super::form::{Filtering, Form, flatten};
@@ -360,7 +360,8 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
             } else {
                 panels
             };
-            add_sources(schedule, &block, self.operands.bias, panels, scratch, begin);
+            let next = NextSource::of(schedule, place, self.operands.source);
+            add_sources(schedule, &block, (self.operands.bias, next), panels, scratch, begin);
             scratch.of_block = own;
         }
     }

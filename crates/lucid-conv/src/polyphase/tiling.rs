@@ -1,6 +1,6 @@
 //! Which tiles the sums of a form are cut into.
 
-use lucid_kernels::{Element, Isa, MAX_ROWS, TileKernel, tile_kernel};
+use lucid_kernels::{Element, Isa, LINE_BYTES, MAX_ROWS, TileKernel, tile_kernel};
 
 use super::form::Form;
 use super::schedule::{MAX_PANELS_LEN, gcd};
@@ -27,7 +27,6 @@ const NEAR_WEIGHTS: usize = 512 * 1024;
 /// Positions that a tile has at most if its vectors run over rows.
 pub(crate) const MAX_COLUMNS: usize = 6;
 
-const LINE_BYTES: usize = 64;
 /// Sixteenths of a cycle that a tile takes to read a weight: there are two reads a cycle, and no tile does quite as many. A vector takes
 /// twice as long, and one of a whole cache line that may be shifted longer: measured on Intel's Emerald Rapids, where tiles of fewer
 /// vectors and more rows take 5 to 20% less time then, and up to 8% more without shifts.
