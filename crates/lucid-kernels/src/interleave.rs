@@ -30,7 +30,8 @@ pub fn interleave<T: Element>(
     len: usize,
     out: &mut [T],
 ) {
-    interleave_each(isa, rows, (row_stride, num_rows, len), Repeats { count: 1, rows: 0, out: 0 }, out);
+    let repeats = Repeats { count: 1, rows: 0, out: 0 };
+    interleave_rows(isa, rows, (RowStarts::Apart(row_stride), num_rows, len), &repeats, out);
 }
 
 /// The same done several times, at equal distances.
@@ -44,8 +45,8 @@ pub struct Repeats {
     pub out: usize,
 }
 
-/// [`interleave`] several times: for each `k < repeats.count`, and `r < num_rows`, `q < len`,
-/// `out[k * repeats.out + q * num_rows + r] = rows[k * repeats.rows + r * row_stride + q]`; nothing else is written. Of short rows,
+/// [`interleave`] of rows that begin anywhere, several times: for each `k < repeats.count`, and `r < starts.len()`, `q < len`,
+/// `out[k * repeats.out + q * starts.len() + r] = rows[k * repeats.rows + starts[r] + q]`; nothing else is written. Of short rows,
 /// such as those of an image, a call for each would take longer than the work.
 ///
 /// ```
@@ -53,7 +54,7 @@ pub struct Repeats {
 ///
 /// let mut out = [0.0; 9];
 /// let repeats = Repeats { count: 2, rows: 2, out: 5 };
-/// interleave_each(Isa::best(), &[1.0, 2.0, 3.0, 4.0, -1.0, -2.0, -3.0, -4.0], (4, 2, 2), repeats, &mut out);
+/// interleave_each(Isa::best(), &[1.0, 2.0, 3.0, 4.0, -1.0, -2.0, -3.0, -4.0], (&[0, 4], 2), repeats, &mut out);
 /// assert_eq!(out, [1.0, -1.0, 2.0, -2.0, 0.0, 3.0, -3.0, 4.0, -4.0]);
 /// ```
 ///
@@ -62,15 +63,53 @@ pub struct Repeats {
 pub fn interleave_each<T: Element>(
     isa: Isa,
     rows: &[T],
-    (row_stride, num_rows, len): (usize, usize, usize),
+    (starts, len): (&[usize], usize),
     repeats: Repeats,
+    out: &mut [T],
+) {
+    interleave_rows(isa, rows, (RowStarts::At(starts), starts.len(), len), &repeats, out);
+}
+
+/// Where rows begin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RowStarts<'a> {
+    /// The first one at 0, and each so far after the one before.
+    Apart(usize),
+    At(&'a [usize]),
+}
+
+impl RowStarts<'_> {
+    #[inline(always)]
+    pub(crate) fn of(self, row: usize) -> usize {
+        match self {
+            RowStarts::Apart(stride) => row * stride,
+            RowStarts::At(starts) => starts[row],
+        }
+    }
+
+    /// Where the last of them ends, of `len` elements each.
+    fn end(self, num_rows: usize, len: usize) -> usize {
+        let last = match self {
+            RowStarts::Apart(stride) => (num_rows - 1).saturating_mul(stride),
+            RowStarts::At(starts) => starts.iter().copied().max().unwrap_or(0),
+        };
+        last.saturating_add(len)
+    }
+}
+
+/// [`interleave_each`], of rows however they begin.
+fn interleave_rows<T: Element>(
+    isa: Isa,
+    rows: &[T],
+    (starts, num_rows, len): (RowStarts<'_>, usize, usize),
+    repeats: &Repeats,
     out: &mut [T],
 ) {
     if num_rows == 0 || len == 0 || repeats.count == 0 {
         return;
     }
     let last = |distance: usize| (repeats.count - 1).saturating_mul(distance);
-    let read = last(repeats.rows).saturating_add(reaches(row_stride, num_rows, len));
+    let read = last(repeats.rows).saturating_add(starts.end(num_rows, len));
     assert!(read <= rows.len(), "a row reaches beyond {}", rows.len());
     let written = last(repeats.out).saturating_add(num_rows.saturating_mul(len));
     assert!(written <= out.len(), "out has {} elements", out.len());
@@ -78,27 +117,21 @@ pub fn interleave_each<T: Element>(
     assert!(is_apart, "{num_rows} rows of {len} at a distance of {}", repeats.out);
     let parts = (0..repeats.count).map(|k| (k * repeats.rows, k * repeats.out));
     if num_rows == 1 {
-        parts.for_each(|(from, to)| copy(&mut out[to..][..len], &rows[from..][..len]));
+        let first = starts.of(0);
+        parts.for_each(|(from, to)| copy(&mut out[to..][..len], &rows[from + first..][..len]));
         return;
     }
-    let job = Interleaving {
-        rows: rows.as_ptr(),
-        row_stride,
-        num_rows,
-        len,
-        out: out.as_mut_ptr(),
-        repeats: &repeats,
-    };
+    let job = Interleaving { rows: rows.as_ptr(), starts, num_rows, len, out: out.as_mut_ptr(), repeats };
     // SAFETY: as just checked.
     let done = unsafe { T::interleave_blocks(isa, &job) };
     for (from, to) in parts.filter(|_| done < len) {
         let (rows, out) = (&rows[from..], &mut out[to..][..len * num_rows]);
-        if done == 0 && as_longer(isa, rows, (row_stride, num_rows), out) {
+        if done == 0 && as_longer(isa, rows, (starts, num_rows), out) {
             continue;
         }
         for (q, group) in (done..len).zip(out[done * num_rows..].chunks_exact_mut(num_rows)) {
             for (r, out) in group.iter_mut().enumerate() {
-                *out = rows[r * row_stride + q];
+                *out = rows[starts.of(r) + q];
             }
         }
     }
@@ -114,19 +147,19 @@ const BLOCK_ROWS: [usize; 3] = [2, 4, 8];
 fn as_longer<T: Element>(
     isa: Isa,
     rows: &[T],
-    (row_stride, num_rows): (usize, usize),
+    (starts, num_rows): (RowStarts<'_>, usize),
     out: &mut [T],
 ) -> bool {
     let len = out.len() / num_rows;
     let has_block = isa != Isa::Portable && BLOCK_ROWS.contains(&num_rows);
-    if !has_block || len >= BLOCK || reaches(row_stride, num_rows, BLOCK) > rows.len() {
+    if !has_block || len >= BLOCK || starts.end(num_rows, BLOCK) > rows.len() {
         return false;
     }
     let mut longer = [T::zero(); BLOCK * 8];
     let repeats = Repeats { count: 1, rows: 0, out: 0 };
     let job = Interleaving {
         rows: rows.as_ptr(),
-        row_stride,
+        starts,
         num_rows,
         len: BLOCK,
         out: longer.as_mut_ptr(),
@@ -140,12 +173,12 @@ fn as_longer<T: Element>(
     done >= len
 }
 
-/// What to interleave: from each of the repeats on, `rows` have `(num_rows - 1) * row_stride + len` elements and `out` has
+/// What to interleave: from each of the repeats on, `rows` have `len` elements from each start on and `out` has
 /// `num_rows * len`. The repeats stay where they are, for the reason that [`Copy`](crate::copy::Copy) has.
 #[derive(Debug)]
 pub struct Interleaving<'a, T> {
     pub(crate) rows: *const T,
-    pub(crate) row_stride: usize,
+    pub(crate) starts: RowStarts<'a>,
     pub(crate) num_rows: usize,
     pub(crate) len: usize,
     pub(crate) out: *mut T,
@@ -179,7 +212,8 @@ pub fn deinterleave<T: Element>(
         return;
     }
     assert!(num_rows == 1 || len <= row_stride, "rows of {len} at a distance of {row_stride}");
-    assert!(reaches(row_stride, num_rows, len) <= rows.len(), "a row reaches beyond {}", rows.len());
+    let end = RowStarts::Apart(row_stride).end(num_rows, len);
+    assert!(end <= rows.len(), "a row reaches beyond {}", rows.len());
     assert!((len - 1).saturating_mul(num_rows) < from.len(), "from has {} elements", from.len());
     if num_rows == 1 {
         return copy(&mut rows[..len], &from[..len]);
@@ -199,9 +233,4 @@ fn copy<T: Element>(to: &mut [T], from: &[T]) {
     for (to, from) in to.chunks_mut(128).zip(from.chunks(128)) {
         to.copy_from_slice(from);
     }
-}
-
-/// Where the last of the rows ends.
-fn reaches(row_stride: usize, num_rows: usize, len: usize) -> usize {
-    (num_rows - 1).saturating_mul(row_stride).saturating_add(len)
 }

@@ -1,38 +1,47 @@
 //! The blocks of [`crate::interleave()`] and its inverse that are transposed in registers, generic over the vector.
 
+use crate::interleave::RowStarts;
 use crate::shuffle::{Shuffle, Transpose};
+
+/// Whether so many rows have a network of their own.
+const fn is_zipped<X: Shuffle>(num_rows: usize) -> bool {
+    matches!(num_rows, 2 | 4) || (num_rows == 8 && X::LANES > 8)
+}
 
 /// `S` rows, at most the lanes of a vector; returns up to which position they are interleaved.
 ///
 /// # Safety
-/// The instruction set of `X` must be available; `rows` must have `(S - 1) * row_stride + len` elements and `out` must
+/// The instruction set of `X` must be available; `rows` must have `len` elements from each of `S` starts on and `out` must
 /// have `S * len`; must be inlined into a function that enables the set.
 #[inline(always)]
 pub(crate) unsafe fn few<X: Shuffle, const S: usize>(
     rows: *const X::Element,
-    row_stride: usize,
+    starts: RowStarts<'_>,
     len: usize,
     out: *mut X::Element,
 ) -> usize {
-    if S != 2 && S != 4 {
+    if !is_zipped::<X>(S) {
         // SAFETY: the caller promises the same.
-        return unsafe { some::<X, S>(rows, row_stride, len, out) };
+        return unsafe { some::<X, S>(rows, starts, len, out) };
     }
+    let starts: [usize; S] = std::array::from_fn(|r| starts.of(r));
     for q in blocks(len, X::LANES) {
         // SAFETY: the caller promises the instruction set.
-        let mut zipped = [unsafe { X::zero() }; 4];
-        for (r, row) in zipped.iter_mut().enumerate().take(S) {
-            // SAFETY: row r < S has elements q to q + LANES <= len, as the caller promises.
-            let from = unsafe { rows.add(r * row_stride + q) };
+        let mut zipped = [unsafe { X::zero() }; 8];
+        for (row, start) in zipped.iter_mut().zip(starts) {
+            // SAFETY: the row has elements q to q + LANES <= len, as the caller promises.
+            let from = unsafe { rows.add(start + q) };
             // SAFETY: hence they can be read; the caller promises the instruction set.
             *row = unsafe { X::load(from) };
         }
-        if S == 2 {
+        let [a, b, c, d, ..] = zipped;
+        match S {
             // SAFETY: the caller promises the instruction set.
-            [zipped[0], zipped[1]] = unsafe { X::zip([zipped[0], zipped[1]]) };
-        } else {
+            2 => zipped[..2].copy_from_slice(&unsafe { X::zip([a, b]) }),
             // SAFETY: the caller promises the instruction set.
-            zipped = unsafe { X::zip4(zipped) };
+            4 => zipped[..4].copy_from_slice(&unsafe { X::zip4([a, b, c, d]) }),
+            // SAFETY: the caller promises the instruction set.
+            _ => zipped = unsafe { X::zip8(zipped) },
         }
         for (i, vector) in zipped.iter().enumerate().take(S) {
             // The last one ends at q S + S LANES <= len S.
@@ -52,19 +61,20 @@ pub(crate) unsafe fn few<X: Shuffle, const S: usize>(
 #[inline(always)]
 pub(crate) unsafe fn some<X: Transpose, const S: usize>(
     rows: *const X::Element,
-    row_stride: usize,
+    starts: RowStarts<'_>,
     len: usize,
     out: *mut X::Element,
 ) -> usize {
     // What the last vector of a block of positions writes too much: they must be there to be written over.
     let excess = X::LANES.saturating_sub(S).div_ceil(S);
     let whole = len.saturating_sub(excess);
+    let starts: [usize; S] = std::array::from_fn(|r| starts.of(r));
     for q in blocks(whole, X::LANES) {
         // SAFETY: the caller promises the instruction set.
         let mut square = unsafe { X::zero_square() };
-        for (r, row) in square.as_mut().iter_mut().enumerate().take(S) {
-            // SAFETY: row r < S has elements q to q + LANES <= len, as the caller promises.
-            let from = unsafe { rows.add(r * row_stride + q) };
+        for (row, start) in square.as_mut().iter_mut().zip(starts) {
+            // SAFETY: the row has elements q to q + LANES <= len, as the caller promises.
+            let from = unsafe { rows.add(start + q) };
             // SAFETY: hence they can be read; the caller promises the instruction set.
             *row = unsafe { X::load(from) };
         }
@@ -93,7 +103,7 @@ pub(crate) unsafe fn few_back<X: Shuffle, const S: usize>(
     rows: *mut X::Element,
     row_stride: usize,
 ) -> usize {
-    let packed = S == 2 || S == 4;
+    let packed = is_zipped::<X>(S);
     let (step, loaded) = if packed { (X::LANES, S) } else { (S, X::LANES) };
     // The last vector of a block starts at q S + (loaded - 1) step.
     let Some(space) = from.len().checked_sub((loaded - 1) * step + X::LANES) else { return 0 };
@@ -108,15 +118,19 @@ pub(crate) unsafe fn few_back<X: Shuffle, const S: usize>(
             // SAFETY: hence LANES elements can be read; the caller promises the instruction set.
             *vector = unsafe { X::load(from) };
         }
-        let v = square.as_ref();
-        if S == 2 {
-            // SAFETY: the caller promises the instruction set.
-            let rows = unsafe { X::unzip([v[0], v[1]]) };
-            square.as_mut()[..2].copy_from_slice(&rows);
-        } else if S == 4 {
-            // SAFETY: the caller promises the instruction set.
-            let rows = unsafe { X::unzip4([v[0], v[1], v[2], v[3]]) };
-            square.as_mut()[..4].copy_from_slice(&rows);
+        if packed {
+            let mut zipped = [square.as_ref()[0]; 8];
+            zipped[..S].copy_from_slice(&square.as_ref()[..S]);
+            let [a, b, c, d, ..] = zipped;
+            match S {
+                // SAFETY: the caller promises the instruction set.
+                2 => zipped[..2].copy_from_slice(&unsafe { X::unzip([a, b]) }),
+                // SAFETY: the caller promises the instruction set.
+                4 => zipped[..4].copy_from_slice(&unsafe { X::unzip4([a, b, c, d]) }),
+                // SAFETY: the caller promises the instruction set.
+                _ => zipped = unsafe { X::unzip8(zipped) },
+            }
+            square.as_mut()[..S].copy_from_slice(&zipped[..S]);
         } else {
             // SAFETY: the caller promises the instruction set.
             square = unsafe { X::transpose(square) };
@@ -150,7 +164,27 @@ fn blocks(len: usize, lanes: usize) -> impl Iterator<Item = usize> {
 #[inline(always)]
 pub(crate) unsafe fn many<X: Transpose>(
     rows: *const X::Element,
-    row_stride: usize,
+    starts: RowStarts<'_>,
+    num_rows: usize,
+    len: usize,
+    out: *mut X::Element,
+) -> usize {
+    match starts {
+        // SAFETY: the caller promises the same.
+        RowStarts::Apart(stride) => unsafe { many_from::<X>(rows, |row| row * stride, num_rows, len, out) },
+        // SAFETY: for the same reason.
+        RowStarts::At(starts) => unsafe { many_from::<X>(rows, |row| starts[row], num_rows, len, out) },
+    }
+}
+
+/// [`many`], with a function that says where a row begins.
+///
+/// # Safety
+/// As [`many`].
+#[inline(always)]
+unsafe fn many_from<X: Transpose>(
+    rows: *const X::Element,
+    start: impl Fn(usize) -> usize,
     num_rows: usize,
     len: usize,
     out: *mut X::Element,
@@ -161,7 +195,7 @@ pub(crate) unsafe fn many<X: Transpose>(
             let mut square = unsafe { X::zero_square() };
             for (r, row) in square.as_mut().iter_mut().enumerate() {
                 // SAFETY: row first + r < num_rows has elements q to q + LANES <= len, as the caller promises.
-                let from = unsafe { rows.add((first + r) * row_stride + q) };
+                let from = unsafe { rows.add(start(first + r) + q) };
                 // SAFETY: hence they can be read; the caller promises the instruction set.
                 *row = unsafe { X::load(from) };
             }

@@ -7,18 +7,19 @@ use crate::isa::Isa;
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    use crate::interleave::RowStarts;
     use crate::interleave_blocks::{few, few_back, many, many_back, some};
     use crate::vector::x86::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
 
     macro_rules! wrappers {
         ($forth:ident, $back:ident, $scalar:ty, $vector:ty, [$($few:literal),*]) => {
             /// # Safety
-            /// AVX2 must be available; `rows` must have `(num_rows - 1) * row_stride + len` elements and `out` must have
+            /// AVX2 must be available; `rows` must have `len` elements from each of `num_rows` starts on and `out` must have
             /// `num_rows * len`.
             #[target_feature(enable = "avx2,fma")]
             pub(super) unsafe fn $forth(
                 rows: *const $scalar,
-                row_stride: usize,
+                starts: RowStarts<'_>,
                 num_rows: usize,
                 len: usize,
                 out: *mut $scalar,
@@ -27,10 +28,10 @@ mod x86 {
                     1 => 0,
                     $($few => {
                         // SAFETY: the caller promises the same, and this function enables the instruction set.
-                        unsafe { few::<$vector, $few>(rows, row_stride, len, out) }
+                        unsafe { few::<$vector, $few>(rows, starts, len, out) }
                     })*
                     // SAFETY: the caller promises the same, and this function enables the instruction set.
-                    _ => unsafe { many::<$vector>(rows, row_stride, num_rows, len, out) },
+                    _ => unsafe { many::<$vector>(rows, starts, num_rows, len, out) },
                 }
             }
 
@@ -59,14 +60,14 @@ mod x86 {
 
     macro_rules! wide {
         ($forth:ident, $back:ident, $narrow:ident, $narrow_back:ident, $scalar:ty, $vector:ty, $lanes:literal, [$($few:literal),*], [$($some:literal),*]) => {
-            /// By wider vectors, where there are two rows or four or for more than half of one, and the rest by the others.
+            /// By wider vectors, where there are two rows, four, eight or enough for more than half of one, and the rest by the others.
             ///
             /// # Safety
             /// As of the narrower one; AVX-512 must be available too.
             #[target_feature(enable = "avx512f,avx2,fma")]
             pub(super) unsafe fn $forth(
                 rows: *const $scalar,
-                row_stride: usize,
+                starts: RowStarts<'_>,
                 num_rows: usize,
                 len: usize,
                 out: *mut $scalar,
@@ -74,25 +75,25 @@ mod x86 {
                 let done = match num_rows {
                     $($few => {
                         // SAFETY: the caller promises the same, and this function enables the instruction set.
-                        unsafe { few::<$vector, $few>(rows, row_stride, len, out) }
+                        unsafe { few::<$vector, $few>(rows, starts, len, out) }
                     })*
                     $($some => {
                         // SAFETY: the caller promises the same, and this function enables the instruction set.
-                        unsafe { some::<$vector, $some>(rows, row_stride, len, out) }
+                        unsafe { some::<$vector, $some>(rows, starts, len, out) }
                     })*
                     ..$lanes => 0,
                     // SAFETY: the caller promises the same, and this function enables the instruction set.
-                    _ => unsafe { many::<$vector>(rows, row_stride, num_rows, len, out) },
+                    _ => unsafe { many::<$vector>(rows, starts, num_rows, len, out) },
                 };
                 // SAFETY: done <= len, so that it is within the first row, or at its end.
                 let rest = unsafe { rows.add(done) };
                 // SAFETY: for the same reason it is within what the caller promises, or at its end.
                 let out = unsafe { out.add(done * num_rows) };
                 // SAFETY: the rows from `done` on have len - done elements each.
-                done + unsafe { $narrow(rest, row_stride, num_rows, len - done, out) }
+                done + unsafe { $narrow(rest, starts, num_rows, len - done, out) }
             }
 
-            /// By wider vectors, where there are two rows or four, and the rest by the others.
+            /// By wider vectors, where there are two rows, four or eight, and the rest by the others.
             ///
             /// # Safety
             /// As of the narrower one; AVX-512 must be available too.
@@ -127,7 +128,7 @@ mod x86 {
         f32,
         Avx512F32,
         16,
-        [2, 4],
+        [2, 4, 8],
         [9, 10, 11, 12, 13, 14, 15, 16]
     );
     wide!(wide_f64, wide_back_f64, forth_f64, back_f64, f64, Avx512F64, 8, [2, 4], [5, 6, 7, 8]);
@@ -139,7 +140,7 @@ macro_rules! impl_interleave {
     ($scalar:ty, $forth:ident, $wide:ident, $back:ident, $wide_back:ident) => {
         impl Interleave for $scalar {
             unsafe fn interleave_blocks(isa: Isa, job: &Interleaving<'_, $scalar>) -> usize {
-                let &Interleaving { rows, row_stride, num_rows, len, out, repeats } = job;
+                let &Interleaving { rows, starts, num_rows, len, out, repeats } = job;
                 let mut done = 0;
                 for k in 0..repeats.count {
                     // SAFETY: the caller promises elements from each of the repeats on.
@@ -150,12 +151,12 @@ macro_rules! impl_interleave {
                         #[cfg(target_arch = "x86_64")]
                         Isa::Avx512 if isa.is_available() && Isa::Avx2.is_available() => {
                             // SAFETY: the guard has found the instruction sets; the caller promises the rest.
-                            unsafe { x86::$wide(rows, row_stride, num_rows, len, out) }
+                            unsafe { x86::$wide(rows, starts, num_rows, len, out) }
                         }
                         #[cfg(target_arch = "x86_64")]
                         Isa::Avx2 | Isa::Avx512 if Isa::Avx2.is_available() => {
                             // SAFETY: the guard has found the instruction set; the caller promises the rest.
-                            unsafe { x86::$forth(rows, row_stride, num_rows, len, out) }
+                            unsafe { x86::$forth(rows, starts, num_rows, len, out) }
                         }
                         _ => return 0,
                     };

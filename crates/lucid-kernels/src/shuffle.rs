@@ -40,6 +40,29 @@ pub(crate) trait Shuffle: Transpose + Zip {
     unsafe fn zip4(rows: [Self; 4]) -> [Self; 4];
     /// The inverse of [`zip4`](Self::zip4).
     unsafe fn unzip4(quads: [Self; 4]) -> [Self; 4];
+
+    /// Element `8 i + r` of the eight results together is element `i` of vector `r`.
+    #[inline(always)]
+    unsafe fn zip8([a, b, c, d, e, f, g, h]: [Self; 8]) -> [Self; 8] {
+        // SAFETY: the caller promises the instruction set.
+        let (even, odd) = unsafe { (Self::zip4([a, c, e, g]), Self::zip4([b, d, f, h])) };
+        // SAFETY: for the same reason.
+        let pair = |v: usize| unsafe { Self::zip([even[v], odd[v]]) };
+        let ([a, b], [c, d], [e, f], [g, h]) = (pair(0), pair(1), pair(2), pair(3));
+        [a, b, c, d, e, f, g, h]
+    }
+
+    /// The inverse of [`zip8`](Self::zip8).
+    #[inline(always)]
+    unsafe fn unzip8([a, b, c, d, e, f, g, h]: [Self; 8]) -> [Self; 8] {
+        // SAFETY: the caller promises the instruction set.
+        let pair = |first: Self, second: Self| unsafe { Self::unzip([first, second]) };
+        let [[a, b], [c, d], [e, f], [g, h]] = [pair(a, b), pair(c, d), pair(e, f), pair(g, h)];
+        // SAFETY: for the same reason.
+        let ([a, c, e, g], [b, d, f, h]) =
+            unsafe { (Self::unzip4([a, c, e, g]), Self::unzip4([b, d, f, h])) };
+        [a, b, c, d, e, f, g, h]
+    }
 }
 
 /// `M` vectors whose element number `k`, counted through all, is element `from(k)` of the others, counted so too.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use lucid_kernels::{CopyShape, Element, Isa, Repeats, copy_rows, deinterleave, interleave, interleave_each};
+use lucid_kernels::{CopyShape, Element, Isa, Repeats, copy_rows, deinterleave, interleave_each};
 
 use super::form::Form;
 use super::moves::interleave_runs;
@@ -48,8 +48,8 @@ pub(crate) struct Placement<T> {
     phases: usize,
     /// A buffer: where the rows of sums begin that are interleaved.
     starts: Vec<usize>,
-    /// A buffer: rows of several classes, brought together, or runs of several rows.
-    gathered: Vec<T>,
+    /// A buffer: runs of several rows.
+    runs: Vec<T>,
     /// Buffers: the results of a channel of items abreast, in turn, and item by item.
     in_turn: Vec<T>,
     of_items: Vec<T>,
@@ -88,7 +88,7 @@ impl<T: Element> Placement<T> {
             apart: 1,
             phases: 1,
             starts: Vec::new(),
-            gathered: Vec::new(),
+            runs: Vec::new(),
             in_turn: Vec::new(),
             of_items: Vec::new(),
         }
@@ -139,18 +139,18 @@ impl<T: Element> Placement<T> {
         let head = ((group - self.skipped % group) % group).min(self.count);
         let whole = (self.count - head) / group;
         let tail = head + whole * group;
-        let Placement { rows, starts, gathered, .. } = self;
+        let Placement { rows, starts, runs, .. } = self;
         for Rows { phase, steps } in rows {
             starts.clear();
-            starts.extend((0..group).map(|number| {
-                let (member, own) = (number / self.phases, number % self.phases);
-                sums.phases[(member * self.outer_phases + *phase) * self.phases + own].start
-            }));
+            for of_member in sums.phases.chunks_exact(self.outer_phases * self.phases) {
+                let own = &of_member[*phase * self.phases..][..self.phases];
+                starts.extend(own.iter().map(|sums| sums.start));
+            }
             if self.apart > 1 {
                 // The stride is 1, or items are abreast, so that every position has a result.
                 for (column, at) in steps.each() {
                     let to = &mut plane[at + self.begin..][..self.count];
-                    interleave_runs(isa, &sums.values[column..], starts, self.apart, to, gathered);
+                    interleave_runs(isa, &sums.values[column..], starts, self.apart, to, runs);
                 }
                 continue;
             }
@@ -171,7 +171,7 @@ impl<T: Element> Placement<T> {
                 let first = (self.skipped + head) / group + steps.from;
                 let repeats = Repeats { count: steps.count, rows: steps.from_stride, out: steps.to_stride };
                 let to = &mut plane[steps.to + self.begin + head..];
-                interleave_from(isa, &sums.values[first..], (starts, whole), repeats, to, gathered);
+                interleave_each(isa, &sums.values[first..], (starts, whole), repeats, to);
             }
         }
     }
@@ -260,34 +260,5 @@ impl<const N: usize> Form<N> {
             at = at * self.axes[axis].result_len + result - first[axis];
         }
         Some(at)
-    }
-}
-
-/// For each of the repeats: `to[q * starts.len() + r] = values[starts[r] + q]` for `q < len`.
-fn interleave_from<T: Element>(
-    isa: Isa,
-    values: &[T],
-    (starts, len): (&[usize], usize),
-    repeats: Repeats,
-    to: &mut [T],
-    gathered: &mut Vec<T>,
-) {
-    let (first, num_rows) = (starts[0], starts.len());
-    let row_stride = starts.get(1).map_or(0, |&second| second.saturating_sub(first));
-    if starts.iter().enumerate().all(|(r, &start)| start == first + r * row_stride) {
-        return interleave_each(isa, &values[first..], (row_stride, num_rows, len), repeats, to);
-    }
-    // Phases of several classes: bring together a few hundred positions at a time.
-    const BLOCK: usize = 256;
-    gathered.resize((num_rows * BLOCK).max(gathered.len()), T::zero());
-    for k in 0..repeats.count {
-        let (values, to) = (&values[k * repeats.rows..], &mut to[k * repeats.out..][..num_rows * len]);
-        for (block, to) in to.chunks_mut(BLOCK * num_rows).enumerate() {
-            let len = to.len() / num_rows;
-            for (row, start) in gathered.chunks_mut(BLOCK).zip(starts) {
-                row[..len].copy_from_slice(&values[start + block * BLOCK..][..len]);
-            }
-            interleave(isa, gathered, BLOCK, num_rows, len, to);
-        }
     }
 }

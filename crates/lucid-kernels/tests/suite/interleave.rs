@@ -19,6 +19,15 @@ fn check<T: Element>() {
                     };
                     assert_eq!(value, expected, "{isa}: {i} of {num_rows} rows of {len}");
                 }
+                // In any order, and more than once.
+                let starts: Vec<usize> = (0..num_rows).map(|r| r * r % num_rows * row_stride).collect();
+                let mut unordered = vec![T::zero(); len * num_rows];
+                let once = Repeats { count: 1, rows: 0, out: 0 };
+                interleave_each(isa, &rows, (&starts, len), once, &mut unordered);
+                for (i, &value) in unordered.iter().enumerate() {
+                    let expected = rows[starts[i % num_rows] + i / num_rows];
+                    assert_eq!(value, expected, "{isa}: {i} of {num_rows} rows of {len} anywhere");
+                }
                 for missing in 0..num_rows {
                     let from = &out[..len * num_rows - missing];
                     let mut back = vec![T::zero(); row_stride * num_rows];
@@ -52,11 +61,12 @@ fn check_repeats<T: Element>() {
             let rows: Vec<T> =
                 (1..=row_stride * num_rows).map(|i| T::from(i).expect("a small number")).collect();
             let mut out = vec![T::zero(); 3 * repeats.out];
-            interleave_each(isa, &rows, (row_stride, num_rows, len), repeats, &mut out);
+            let starts: Vec<usize> = (0..num_rows).rev().map(|r| r * row_stride).collect();
+            interleave_each(isa, &rows, (&starts, len), repeats, &mut out);
             for (i, &value) in out.iter().enumerate() {
                 let (k, i) = (i / repeats.out, i % repeats.out);
                 let (q, r) = (i / num_rows, i % num_rows);
-                let expected = if q < len { rows[k * repeats.rows + r * row_stride + q] } else { T::zero() };
+                let expected = if q < len { rows[k * repeats.rows + starts[r] + q] } else { T::zero() };
                 assert_eq!(value, expected, "{isa}: {k} {r} {q} of {num_rows} rows of {len}");
             }
         }
@@ -73,13 +83,20 @@ fn each_of_the_repeats_is_where_it_belongs() {
 #[should_panic(expected = "out has 10 elements")]
 fn repeats_beyond_the_end_are_refused() {
     let repeats = Repeats { count: 2, rows: 2, out: 7 };
-    interleave_each(Isa::best(), &[0.0; 8], (4, 2, 2), repeats, &mut [0.0; 10]);
+    interleave_each(Isa::best(), &[0.0; 8], (&[0, 4], 2), repeats, &mut [0.0; 10]);
 }
 
 #[test]
 fn nothing_is_done_for_no_rows() {
     interleave::<f32>(Isa::best(), &[], 0, 0, 5, &mut []);
     deinterleave::<f32>(Isa::best(), &[], 3, 0, &mut [], 0);
+}
+
+#[test]
+#[should_panic(expected = "a row reaches beyond 8")]
+fn a_start_beyond_the_end_is_refused() {
+    let once = Repeats { count: 1, rows: 0, out: 0 };
+    interleave_each(Isa::best(), &[0.0; 8], (&[0, 7, 2], 2), once, &mut [0.0; 6]);
 }
 
 #[test]
