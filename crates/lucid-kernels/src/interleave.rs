@@ -87,13 +87,14 @@ impl RowStarts<'_> {
         }
     }
 
-    /// Where the last of them ends, of `len` elements each.
-    fn end(self, num_rows: usize, len: usize) -> usize {
-        let last = match self {
-            RowStarts::Apart(stride) => (num_rows - 1).saturating_mul(stride),
-            RowStarts::At(starts) => starts.iter().copied().max().unwrap_or(0),
-        };
-        last.saturating_add(len)
+    /// Whether the last of them ends within so many elements, of `len` elements each.
+    fn fit(self, num_rows: usize, len: usize, elements: usize) -> bool {
+        let Some(space) = elements.checked_sub(len) else { return false };
+        match self {
+            RowStarts::Apart(stride) => (num_rows - 1).saturating_mul(stride) <= space,
+            // One by one: they have just been written so, see `Copy`.
+            RowStarts::At(starts) => starts.iter().all(|&start| start <= space),
+        }
     }
 }
 
@@ -109,8 +110,8 @@ fn interleave_rows<T: Element>(
         return;
     }
     let last = |distance: usize| (repeats.count - 1).saturating_mul(distance);
-    let read = last(repeats.rows).saturating_add(starts.end(num_rows, len));
-    assert!(read <= rows.len(), "a row reaches beyond {}", rows.len());
+    let fit = rows.len().checked_sub(last(repeats.rows)).is_some_and(|rest| starts.fit(num_rows, len, rest));
+    assert!(fit, "a row reaches beyond {}", rows.len());
     let written = last(repeats.out).saturating_add(num_rows.saturating_mul(len));
     assert!(written <= out.len(), "out has {} elements", out.len());
     let is_apart = repeats.count == 1 || repeats.out >= num_rows * len;
@@ -152,7 +153,7 @@ fn as_longer<T: Element>(
 ) -> bool {
     let len = out.len() / num_rows;
     let has_block = isa != Isa::Portable && BLOCK_ROWS.contains(&num_rows);
-    if !has_block || len >= BLOCK || starts.end(num_rows, BLOCK) > rows.len() {
+    if !has_block || len >= BLOCK || !starts.fit(num_rows, BLOCK, rows.len()) {
         return false;
     }
     let mut longer = [T::zero(); BLOCK * 8];
@@ -212,8 +213,8 @@ pub fn deinterleave<T: Element>(
         return;
     }
     assert!(num_rows == 1 || len <= row_stride, "rows of {len} at a distance of {row_stride}");
-    let end = RowStarts::Apart(row_stride).end(num_rows, len);
-    assert!(end <= rows.len(), "a row reaches beyond {}", rows.len());
+    let fit = RowStarts::Apart(row_stride).fit(num_rows, len, rows.len());
+    assert!(fit, "a row reaches beyond {}", rows.len());
     assert!((len - 1).saturating_mul(num_rows) < from.len(), "from has {} elements", from.len());
     if num_rows == 1 {
         return copy(&mut rows[..len], &from[..len]);

@@ -45,7 +45,8 @@ pub(crate) trait Shuffle: Transpose + Zip {
     #[inline(always)]
     unsafe fn zip8([a, b, c, d, e, f, g, h]: [Self; 8]) -> [Self; 8] {
         // SAFETY: the caller promises the instruction set.
-        let (even, odd) = unsafe { (Self::zip4([a, c, e, g]), Self::zip4([b, d, f, h])) };
+        let quad = |rows: [Self; 4]| unsafe { Self::zip4(rows) };
+        let (even, odd) = (quad([a, c, e, g]), quad([b, d, f, h]));
         // SAFETY: for the same reason.
         let pair = |v: usize| unsafe { Self::zip([even[v], odd[v]]) };
         let ([a, b], [c, d], [e, f], [g, h]) = (pair(0), pair(1), pair(2), pair(3));
@@ -59,8 +60,8 @@ pub(crate) trait Shuffle: Transpose + Zip {
         let pair = |first: Self, second: Self| unsafe { Self::unzip([first, second]) };
         let [[a, b], [c, d], [e, f], [g, h]] = [pair(a, b), pair(c, d), pair(e, f), pair(g, h)];
         // SAFETY: for the same reason.
-        let ([a, c, e, g], [b, d, f, h]) =
-            unsafe { (Self::unzip4([a, c, e, g]), Self::unzip4([b, d, f, h])) };
+        let quad = |quads: [Self; 4]| unsafe { Self::unzip4(quads) };
+        let ([a, c, e, g], [b, d, f, h]) = (quad([a, c, e, g]), quad([b, d, f, h]));
         [a, b, c, d, e, f, g, h]
     }
 }

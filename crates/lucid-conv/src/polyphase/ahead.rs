@@ -12,7 +12,7 @@ use super::schedule::Schedule;
 use crate::fused::Fused;
 
 /// Elements of weights that stay in a first-level cache. Of more, tiles ask for the weights themselves.
-const FEW_WEIGHTS: usize = 8 * 1024;
+const FEW_WEIGHTS: usize = 16 * 1024;
 
 /// What will be added to the sums of some channels.
 pub(crate) fn skips<T: Element>(fused: &Fused<'_, T>, place: &Place, parts: &Parts, channels: Range<usize>) {
