@@ -25,10 +25,10 @@ pub(crate) fn skips<T: Element>(fused: &Fused<'_, T>, place: &Place, parts: &Par
     }
 }
 
-/// What the next place will read of the source: tiles of few weights are done with it so soon that waiting for it would take a
+/// What will be packed next of the source: tiles of few weights are done with it so soon that waiting for it would take a
 /// tenth of the time or more.
 pub(super) struct NextSource<'a, T> {
-    /// From the first plane that the place reads on.
+    /// From the first plane that will be read on.
     planes: &'a [T],
     plane_len: usize,
     /// From the first plane of an item to that of the next one.
@@ -41,20 +41,24 @@ pub(super) struct NextSource<'a, T> {
 }
 
 impl<'a, T: Element> NextSource<'a, T> {
-    /// What the place after `place` reads, or `None` where tiles have other things to ask for.
+    /// What is packed after some channels at a place: further channels there, or the first ones that the next place reads; `None`
+    /// where tiles have other things to ask for.
     pub(super) fn of<const N: usize>(
         schedule: &Schedule<T, N>,
-        place: &Place,
+        (place, channels): (&Place, &Range<usize>),
         source: &'a [T],
     ) -> Option<Self> {
         let form = &schedule.form;
         let has_few_weights = schedule.panels_len(form.result_channels) <= FEW_WEIGHTS;
-        if !has_few_weights || schedule.reduction < form.source_channels || form.abreast > 1 {
+        if !has_few_weights || form.abreast > 1 {
             return None;
         }
-        let next = schedule.portions.following(form, place);
+        let (next, channel) = match channels.end {
+            end if end < form.source_channels => (place.clone(), end),
+            _ => (schedule.portions.following(form, place), 0),
+        };
         let plane_len = form.source_plane_len();
-        let planes = source.get(form.source_plane(&next, 0, 0) * plane_len..)?;
+        let planes = source.get(form.source_plane(&next, 0, channel) * plane_len..)?;
         let item_len = (form.source_plane(&next, 1, 0) - form.source_plane(&next, 0, 0)) * plane_len;
         let window = next.window(form);
         Some(NextSource { planes, plane_len, item_len, window, items: place.batch.len(), asked: 0 })

@@ -360,7 +360,7 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
             } else {
                 panels
             };
-            let next = NextSource::of(schedule, place, self.operands.source);
+            let next = NextSource::of(schedule, (place, &block.sources), self.operands.source);
             add_sources(schedule, &block, (self.operands.bias, next), panels, scratch, begin);
             scratch.of_block = own;
         }
