@@ -163,8 +163,9 @@ impl<const N: usize> Plan<N> {
         let g = self.geometry();
         let x = standard(Side::Fine.name(), fine, g.sizes(Side::Fine))?;
         let y = standard(Side::Coarse.name(), coarse, g.sizes(Side::Coarse))?;
-        let recipe = self.recipe(Pass::BackwardWeight);
-        blank("the gradient of the weight", g.weight_shape(), |dw| {
+        let pass = Pass::BackwardWeight;
+        let recipe = self.recipe(pass);
+        written(g, pass, recipe, "the gradient of the weight", |dw| {
             run_weight_gradient(g, recipe, &x, &y, dw);
             Ok(())
         })
@@ -351,31 +352,25 @@ pub(crate) fn written<T: Element, const N: usize>(
     quantity: &'static str,
     run: impl FnOnce(Blank<'_, T>) -> Result<()>,
 ) -> Result<ArrayD<T>> {
-    let shape: Vec<usize> = g.sizes(pass.result()).collect();
+    let shape = match pass {
+        Pass::BackwardWeight => g.weight_shape(),
+        Pass::Forward | Pass::BackwardData => g.sizes(pass.result()).collect(),
+    };
     let is_written_once = match recipe.algorithm {
-        Algorithm::Depthwise => depthwise::reads_in_place(g, pass),
+        Algorithm::Depthwise => pass != Pass::BackwardWeight && depthwise::reads_in_place(g, pass),
         algorithm => algorithm.filtering().is_some(),
     };
     if is_written_once {
-        return blank(quantity, shape, run);
+        check_memory::<T>(quantity, &shape)?;
+        let elements = Blank::vec(shape.iter().product(), run)?;
+        return Ok(ArrayD::from_shape_vec(shape, elements).expect("as many elements as the shape has"));
     }
     let mut result = zeros(quantity, &shape)?;
     run(elements_mut(&mut result).into())?;
     Ok(result)
 }
 
-/// A result that `run` writes, once.
-fn blank<T: Element>(
-    quantity: &'static str,
-    shape: Vec<usize>,
-    run: impl FnOnce(Blank<'_, T>) -> Result<()>,
-) -> Result<ArrayD<T>> {
-    check_memory::<T>(quantity, &shape)?;
-    let elements = Blank::vec(shape.iter().product(), run)?;
-    Ok(ArrayD::from_shape_vec(shape, elements).expect("as many elements as the shape has"))
-}
-
-/// A result to be added to.
+/// A result to be added to, or written.
 pub(crate) fn zeros<T: Element>(quantity: &'static str, shape: &[usize]) -> Result<ArrayD<T>> {
     check_memory::<T>(quantity, shape)?;
     Ok(ArrayD::zeros(shape))

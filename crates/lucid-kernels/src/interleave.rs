@@ -1,7 +1,7 @@
 //! Interleaving rows of numbers, and the inverse: `out[q * num_rows + r] = rows[r][q]`.
 //!
 //! This is what turns the phases of a stride into a signal, and a signal into its phases. It is a transpose of a long
-//! matrix: blocks of it are transposed in registers. Two and four rows have networks of their own; other numbers up to
+//! matrix: blocks of it are transposed in registers. Two and four rows have networks of their own, and eight where a vector has more lanes than that; other numbers up to
 //! the lanes of a vector store whole vectors upwards, each over what the one before wrote too much; longer ones go by
 //! groups of rows, the last of which reaches back over the one before it.
 
@@ -31,7 +31,7 @@ pub fn interleave<T: Element>(
     out: &mut [T],
 ) {
     let repeats = Repeats { count: 1, rows: 0, out: 0 };
-    interleave_rows(isa, rows, (RowStarts::Apart(row_stride), num_rows, len), &repeats, out);
+    interleave_rows(isa, rows, (&RowStarts::Apart(row_stride), num_rows, len), &repeats, out);
 }
 
 /// The same done several times, at equal distances.
@@ -67,7 +67,7 @@ pub fn interleave_each<T: Element>(
     repeats: Repeats,
     out: &mut [T],
 ) {
-    interleave_rows(isa, rows, (RowStarts::At(starts), starts.len(), len), &repeats, out);
+    interleave_rows(isa, rows, (&RowStarts::At(starts), starts.len(), len), &repeats, out);
 }
 
 /// Where rows begin.
@@ -75,22 +75,23 @@ pub fn interleave_each<T: Element>(
 pub(crate) enum RowStarts<'a> {
     /// The first one at 0, and each so far after the one before.
     Apart(usize),
+    /// Each where it says.
     At(&'a [usize]),
 }
 
 impl RowStarts<'_> {
     #[inline(always)]
-    pub(crate) fn of(self, row: usize) -> usize {
-        match self {
+    pub(crate) fn of(&self, row: usize) -> usize {
+        match *self {
             RowStarts::Apart(stride) => row * stride,
             RowStarts::At(starts) => starts[row],
         }
     }
 
-    /// Whether the last of them ends within so many elements, of `len` elements each.
-    fn fit(self, num_rows: usize, len: usize, elements: usize) -> bool {
+    /// Whether each of them ends within so many elements, if they have `len`.
+    fn fit(&self, num_rows: usize, len: usize, elements: usize) -> bool {
         let Some(space) = elements.checked_sub(len) else { return false };
-        match self {
+        match *self {
             RowStarts::Apart(stride) => (num_rows - 1).saturating_mul(stride) <= space,
             // One by one: they have just been written so, see `Copy`.
             RowStarts::At(starts) => starts.iter().all(|&start| start <= space),
@@ -102,7 +103,7 @@ impl RowStarts<'_> {
 fn interleave_rows<T: Element>(
     isa: Isa,
     rows: &[T],
-    (starts, num_rows, len): (RowStarts<'_>, usize, usize),
+    (starts, num_rows, len): (&RowStarts<'_>, usize, usize),
     repeats: &Repeats,
     out: &mut [T],
 ) {
@@ -148,7 +149,7 @@ const BLOCK_ROWS: [usize; 3] = [2, 4, 8];
 fn as_longer<T: Element>(
     isa: Isa,
     rows: &[T],
-    (starts, num_rows): (RowStarts<'_>, usize),
+    (starts, num_rows): (&RowStarts<'_>, usize),
     out: &mut [T],
 ) -> bool {
     let len = out.len() / num_rows;
@@ -179,7 +180,7 @@ fn as_longer<T: Element>(
 #[derive(Debug)]
 pub struct Interleaving<'a, T> {
     pub(crate) rows: *const T,
-    pub(crate) starts: RowStarts<'a>,
+    pub(crate) starts: &'a RowStarts<'a>,
     pub(crate) num_rows: usize,
     pub(crate) len: usize,
     pub(crate) out: *mut T,

@@ -16,7 +16,7 @@ const fn is_zipped<X: Shuffle>(num_rows: usize) -> bool {
 #[inline(always)]
 pub(crate) unsafe fn few<X: Shuffle, const S: usize>(
     rows: *const X::Element,
-    starts: RowStarts<'_>,
+    starts: &RowStarts<'_>,
     len: usize,
     out: *mut X::Element,
 ) -> usize {
@@ -61,7 +61,7 @@ pub(crate) unsafe fn few<X: Shuffle, const S: usize>(
 #[inline(always)]
 pub(crate) unsafe fn some<X: Transpose, const S: usize>(
     rows: *const X::Element,
-    starts: RowStarts<'_>,
+    starts: &RowStarts<'_>,
     len: usize,
     out: *mut X::Element,
 ) -> usize {
@@ -164,12 +164,12 @@ fn blocks(len: usize, lanes: usize) -> impl Iterator<Item = usize> {
 #[inline(always)]
 pub(crate) unsafe fn many<X: Transpose>(
     rows: *const X::Element,
-    starts: RowStarts<'_>,
+    starts: &RowStarts<'_>,
     num_rows: usize,
     len: usize,
     out: *mut X::Element,
 ) -> usize {
-    match starts {
+    match *starts {
         // SAFETY: the caller promises the same.
         RowStarts::Apart(stride) => unsafe { many_from::<X>(rows, |row| row * stride, num_rows, len, out) },
         // SAFETY: for the same reason.

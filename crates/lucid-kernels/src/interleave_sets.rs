@@ -19,7 +19,7 @@ mod x86 {
             #[target_feature(enable = "avx2,fma")]
             pub(super) unsafe fn $forth(
                 rows: *const $scalar,
-                starts: RowStarts<'_>,
+                starts: &RowStarts<'_>,
                 num_rows: usize,
                 len: usize,
                 out: *mut $scalar,
@@ -60,14 +60,14 @@ mod x86 {
 
     macro_rules! wide {
         ($forth:ident, $back:ident, $narrow:ident, $narrow_back:ident, $scalar:ty, $vector:ty, $lanes:literal, [$($few:literal),*], [$($some:literal),*]) => {
-            /// By wider vectors, where there are two rows, four, eight or enough for more than half of one, and the rest by the others.
+            /// By wider vectors, where so many rows have a network or take more than half of one, and the rest by the others.
             ///
             /// # Safety
             /// As of the narrower one; AVX-512 must be available too.
             #[target_feature(enable = "avx512f,avx2,fma")]
             pub(super) unsafe fn $forth(
                 rows: *const $scalar,
-                starts: RowStarts<'_>,
+                starts: &RowStarts<'_>,
                 num_rows: usize,
                 len: usize,
                 out: *mut $scalar,
@@ -85,7 +85,7 @@ mod x86 {
                     // SAFETY: the caller promises the same, and this function enables the instruction set.
                     _ => unsafe { many::<$vector>(rows, starts, num_rows, len, out) },
                 };
-                // SAFETY: done <= len, so that it is within the first row, or at its end.
+                // SAFETY: done <= len, so that it is within what the caller promises from any start on, or at its end.
                 let rest = unsafe { rows.add(done) };
                 // SAFETY: for the same reason it is within what the caller promises, or at its end.
                 let out = unsafe { out.add(done * num_rows) };
@@ -93,7 +93,7 @@ mod x86 {
                 done + unsafe { $narrow(rest, starts, num_rows, len - done, out) }
             }
 
-            /// By wider vectors, where there are two rows, four or eight, and the rest by the others.
+            /// By wider vectors, where so many rows have a network, and the rest by the others.
             ///
             /// # Safety
             /// As of the narrower one; AVX-512 must be available too.

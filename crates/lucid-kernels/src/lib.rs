@@ -45,7 +45,7 @@ pub use peak::fma_peak;
 pub use pointwise::{LINE_BYTES, add, map, prefetch};
 pub use sum::sum;
 pub use table::{MAX_ROWS, tile_kernel};
-pub use tile::{Level, SignalLayout, Start, Sums, Terms, TileKernel};
+pub use tile::{CacheLevel, SignalLayout, Start, Sums, Terms, TileKernel};
 pub use winograd::{
     Bias, WINOGRAD_OUTPUTS, WINOGRAD_POINTS, winograd_lines, winograd_outputs, winograd_weights,
 };

@@ -407,3 +407,22 @@ mod x86 {
     transpose!(Avx512F32, 16, transpose_wide_f32);
     transpose!(Avx512F64, 8, transpose_wide_f64);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The network itself, which elsewhere runs only where vectors have more than eight lanes.
+    #[test]
+    fn eight_rows_go_together_and_apart() {
+        let rows: [Lanes<f32, 4>; 8] =
+            std::array::from_fn(|r| Lanes(std::array::from_fn(|i| (8 * i + r) as f32)));
+        // SAFETY: the baseline is always there.
+        let zipped = unsafe { Lanes::zip8(rows) };
+        let numbers = zipped.iter().flat_map(|vector| vector.0);
+        assert!(numbers.eq((0..32).map(|k| k as f32)));
+        // SAFETY: for the same reason.
+        let back = unsafe { Lanes::unzip8(zipped) };
+        assert_eq!(back.map(|row| row.0), rows.map(|row| row.0));
+    }
+}

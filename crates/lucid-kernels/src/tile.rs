@@ -36,7 +36,7 @@ pub struct Terms<'a, T> {
 enum Far<'a, T> {
     Weights,
     Signal,
-    Next { next: &'a [T], stride: usize, level: Level },
+    Next { next: &'a T, stride: usize, level: CacheLevel },
 }
 
 /// Where the rows of a signal lie.
@@ -89,16 +89,17 @@ impl<'a, T> Terms<'a, T> {
     }
 
     /// The same where both are in a cache: then rows are asked for that are needed later, as many as there are channels, `stride`
-    /// apart: of each a cache line per term, from where `next` begins. It makes a difference to the time only.
+    /// elements apart, the first from `next` on: of each a cache line per term, even where nothing lies there any more. It makes a
+    /// difference to the time only.
     #[must_use]
-    pub fn with_next(self, next: &'a [T], stride: usize, level: Level) -> Self {
+    pub fn with_next(self, next: &'a T, stride: usize, level: CacheLevel) -> Self {
         Terms { far: Far::Next { next, stride, level }, ..self }
     }
 }
 
 /// The cache that something goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub enum CacheLevel {
     /// The one that tiles read from: for what is needed very soon.
     First,
     /// The one behind it, for what would push out there what is being read.
@@ -165,12 +166,14 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
             let first = terms.signal.as_ptr().wrapping_add(position + PREFETCH_SIGNAL);
             (first, terms.channel_stride, terms.channel_stride.wrapping_mul(num_terms))
         }
-        Far::Next { next, stride, .. } => (next.as_ptr(), LINE_BYTES / size_of::<X::Element>(), stride),
+        Far::Next { next, stride, .. } => {
+            (std::ptr::from_ref(next), LINE_BYTES / size_of::<X::Element>(), stride)
+        }
     };
     // From where the terms of a channel end to the next channel.
-    let jump = of_channel.wrapping_sub(of_term * num_terms);
+    let jump = of_channel.wrapping_sub(of_term.wrapping_mul(num_terms));
     let is_signal_far = matches!(terms.far, Far::Signal);
-    let is_for_second = matches!(terms.far, Far::Next { level: Level::Second, .. });
+    let is_for_second = matches!(terms.far, Far::Next { level: CacheLevel::Second, .. });
     for channel in 0..terms.num_channels {
         for &offset in terms.offsets {
             let at = channel * terms.channel_stride + offset + position;
@@ -189,7 +192,7 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
             }
             if is_for_second {
                 // SAFETY: the caller promises the instruction set.
-                unsafe { X::prefetch_far(ahead) };
+                unsafe { X::prefetch_for_second(ahead) };
             } else {
                 // SAFETY: the caller promises the instruction set.
                 unsafe { X::prefetch(ahead) };
@@ -341,8 +344,8 @@ mod tests {
                         for (start, terms) in [
                             (Start::Rows(&starts[..]), terms),
                             (Start::Sums, terms.with_signal_far()),
-                            (Start::Rows(&starts[..]), terms.with_next(&signal[1..], 7, Level::First)),
-                            (Start::Sums, terms.with_next(&weights, usize::MAX, Level::Second)),
+                            (Start::Sums, terms.with_next(&signal[1], 7, CacheLevel::First)),
+                            (Start::Sums, terms.with_next(&weights[0], usize::MAX, CacheLevel::Second)),
                         ] {
                             kernel.run(
                                 &terms,
@@ -362,7 +365,7 @@ mod tests {
                                     }
                                 }
                                 let found = sums[m * row_stride + q];
-                                let expected = starts[m] + expected + expected;
+                                let expected = starts[m] + T::from(4).unwrap() * expected;
                                 assert_eq!(found, expected, "{isa} {rows}x{vectors}: {m} {q}");
                             }
                             let gap = &sums[m * row_stride + width..];

@@ -23,9 +23,9 @@ pub(crate) trait Vector: Copy {
     /// Asks for the cache line at an address, which need not be one of an element.
     #[inline(always)]
     unsafe fn prefetch(_: *const Self::Element) {}
-    /// The same, for a second-level cache.
+    /// The same, into the second-level cache only.
     #[inline(always)]
-    unsafe fn prefetch_far(_: *const Self::Element) {}
+    unsafe fn prefetch_for_second(_: *const Self::Element) {}
     /// `self * factor + addend`, fused where the instruction set does that.
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self;
 }
@@ -101,7 +101,7 @@ pub(crate) mod x86 {
                 }
 
                 #[inline(always)]
-                unsafe fn prefetch_far(at: *const $scalar) {
+                unsafe fn prefetch_for_second(at: *const $scalar) {
                     // SAFETY: the caller promises the instruction set; any address may be asked for.
                     unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
                 }

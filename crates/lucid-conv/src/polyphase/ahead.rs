@@ -11,7 +11,7 @@ use super::planes::Parts;
 use super::schedule::Schedule;
 use crate::fused::Fused;
 
-/// Elements of weights that stay in a first-level cache. Of more, tiles ask for the weights themselves.
+/// Elements of weights that stay near by themselves. Of more, tiles ask for the weights.
 const FEW_WEIGHTS: usize = 16 * 1024;
 
 /// What will be added to the sums of some channels.
@@ -41,11 +41,11 @@ pub(super) struct NextSource<'a, T> {
 }
 
 impl<'a, T: Element> NextSource<'a, T> {
-    /// What is packed after some channels at a place: further channels there, or the first ones that the next place reads; `None`
-    /// where tiles have other things to ask for.
+    /// What is packed after some channels at a place: further channels there, or the first ones that the next place reads, once all
+    /// chunks of the result have been summed; `None` where that is nothing, or tiles have other things to ask for.
     pub(super) fn of<const N: usize>(
         schedule: &Schedule<T, N>,
-        (place, channels): (&Place, &Range<usize>),
+        (place, channels, is_last_chunk): (&Place, &Range<usize>, bool),
         source: &'a [T],
     ) -> Option<Self> {
         let form = &schedule.form;
@@ -55,7 +55,10 @@ impl<'a, T: Element> NextSource<'a, T> {
         }
         let (next, channel) = match channels.end {
             end if end < form.source_channels => (place.clone(), end),
-            _ => (schedule.portions.following(form, place), 0),
+            _ if is_last_chunk => (schedule.portions.following(form, place), 0),
+            // Packed once more for the next chunk, or still there.
+            _ if channels.start > 0 => (place.clone(), 0),
+            _ => return None,
         };
         let plane_len = form.source_plane_len();
         let planes = source.get(form.source_plane(&next, 0, channel) * plane_len..)?;
@@ -70,15 +73,15 @@ impl<'a, T: Element> NextSource<'a, T> {
         &mut self,
         (number, tiles): (usize, usize),
         num_terms: usize,
-    ) -> Option<(&'a [T], usize)> {
+    ) -> Option<(&'a T, usize)> {
         let (of_item, of_tile) = (tiles / self.items, num_terms * (LINE_BYTES / size_of::<T>()));
         let (item, turn) = (number / of_item, number % of_item);
         let first = self.window.start + self.asked + turn * of_tile;
         if number + 1 == tiles {
             self.asked += of_item * of_tile;
         }
-        let planes = self.planes.get(item * self.item_len + first..)?;
-        (first < self.window.end).then_some((planes, self.plane_len))
+        let next = self.planes.get(item * self.item_len + first).filter(|_| first < self.window.end)?;
+        Some((next, self.plane_len))
     }
 }
 
@@ -87,7 +90,7 @@ mod tests {
     use super::*;
 
     /// Two items, of which three channels have planes of 80 elements: two panels of four tiles ask for all lines from element 5
-    /// on, one after the other, and not for more.
+    /// on, one after the other, up to the one that has element 69.
     #[test]
     fn every_line_is_asked_for_once() {
         let planes: Vec<f32> = (0..480_u16).map(f32::from).collect();
@@ -95,7 +98,7 @@ mod tests {
             NextSource { planes: &planes, plane_len: 80, item_len: 240, window: 5..70, items: 2, asked: 0 };
         let mut of_panel = |num_terms: usize| -> Vec<Option<f32>> {
             let mut ask = |number| next.part((number, 4), num_terms);
-            (0..4).map(|number| ask(number).map(|(planes, _)| planes[0])).collect()
+            (0..4).map(|number| ask(number).map(|(&next, _)| next)).collect()
         };
         assert_eq!(of_panel(1), [Some(5.0), Some(21.0), Some(245.0), Some(261.0)]);
         assert_eq!(of_panel(2), [Some(37.0), Some(69.0), Some(277.0), Some(309.0)]);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use lucid_kernels::{Element, Level, SignalLayout, Start, Terms, TileKernel};
+use lucid_kernels::{CacheLevel, Element, SignalLayout, Start, Terms, TileKernel};
 
 use super::ahead::NextSource;
 use super::run::{Block, PanelView, Scratch};
@@ -53,9 +53,9 @@ pub(super) fn add_sources<T: Element, const N: usize>(
                 let terms = Terms::new(weights, m, values, signal).expect(
                     "the panel has a weight per term and row, and the strip every entry that a term reads",
                 );
-                let part = next.as_mut().and_then(|next| next.part((number, tiles.len()), offsets.len()));
-                let terms = match part {
-                    Some((next, stride)) => terms.with_next(next, stride, Level::Second),
+                let asked = next.as_mut().and_then(|next| next.part((number, tiles.len()), offsets.len()));
+                let terms = match asked {
+                    Some((next, stride)) => terms.with_next(next, stride, CacheLevel::Second),
                     None => terms,
                 };
                 let to = &mut sums[row * row_stride + strip * layout.width + position..];

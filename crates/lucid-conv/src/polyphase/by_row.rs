@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use lucid_kernels::{
-    Bias, Element, Isa, Level, SignalLayout, Start, Sums, TileKernel, WINOGRAD_POINTS, winograd_outputs,
+    Bias, CacheLevel, Element, Isa, SignalLayout, Start, Sums, TileKernel, WINOGRAD_POINTS, winograd_outputs,
 };
 
 use super::gradient::{Lines, Rows, transpose};
@@ -25,6 +25,7 @@ use super::weights::Panels;
 
 /// Weights that are made on the way at a time: they stay in a second-level cache.
 pub(crate) const MADE_LEN: usize = 40 * 1024;
+const _: () = assert!(MAX_COLUMNS <= 6, "gather_columns knows runs up to 6");
 /// Source channels of which all tiles take their columns before the next ones.
 const TOGETHER: usize = 8;
 
@@ -347,10 +348,9 @@ impl<T: Element> Terms<'_, T> {
             let values = &values[first..][..num_terms * columns.len()];
             let terms = lucid_kernels::Terms::new(values, columns.len(), weights, layout)
                 .expect("a value per term and column, and a panel of as many terms");
+            let next = next.and_then(|(next, part)| Some((next.get(number * part)?, part)));
             let terms = match next {
-                Some((next, part)) => {
-                    terms.with_next(&next[number * part..][..part], part.div_ceil(num_terms), Level::First)
-                }
+                Some((first, part)) => terms.with_next(first, part.div_ceil(num_terms), CacheLevel::First),
                 None => terms.with_signal_far(),
             };
             let start = if is_begun { Start::Sums } else { Start::Rows(&zeros[..columns.len()]) };

@@ -129,3 +129,30 @@ impl Portions {
         tasks
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Shapes;
+    use crate::options::Options;
+    use crate::plan::Pass;
+    use crate::polyphase::form::Filtering;
+
+    #[test]
+    fn places_follow_one_another() {
+        let options = Options::<1>::conv_transpose().stride(2);
+        let g = options.resolve(Shapes { x: &[5, 6, 25], w: &[6, 4, 4] }).unwrap();
+        let form = Form::new(&g, Pass::BackwardData, Filtering::Plain);
+        let len = form.axes[0].len;
+        for (items, rows) in [(1, 10), (1, len), (2, len)] {
+            let portions = Portions { items, rows, channels: 4, run: 1 };
+            let places: Vec<Place> = portions.places(&form, 0, 5).collect();
+            for pair in places.windows(2) {
+                let next = portions.following(&form, &pair[0]);
+                assert_eq!((next.batch.start, &next.rows), (pair[1].batch.start, &pair[1].rows));
+            }
+            let last = portions.following(&form, &places[places.len() - 1]);
+            assert!(last.batch.start >= 5, "there is no item {}", last.batch.start);
+        }
+    }
+}

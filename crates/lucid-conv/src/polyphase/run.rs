@@ -274,7 +274,10 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
                 scratch.sums.resize(schedule.num_rows(chunk.len()) * row_stride, T::zero());
             }
             match schedule.tiling {
-                Tiling::Positions { .. } => self.add_by_position((place, &parts), &chunk, panels, scratch),
+                Tiling::Positions { .. } => {
+                    let is_last = chunk.end == channels.end;
+                    self.add_by_position((place, &parts), (&chunk, is_last), panels, scratch);
+                }
                 Tiling::Rows => {
                     let block = Block { place, chunk: chunk.clone(), sources: 0..form.source_channels };
                     self.add_by_row(&block, panels, scratch);
@@ -331,7 +334,7 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
     fn add_by_position(
         &self,
         (place, parts): (&Place, &Parts),
-        chunk: &Range<usize>,
+        (chunk, is_last): (&Range<usize>, bool),
         panels: &PanelView<'_, T>,
         scratch: &mut Scratch<T>,
     ) {
@@ -360,7 +363,7 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
             } else {
                 panels
             };
-            let next = NextSource::of(schedule, (place, &block.sources), self.operands.source);
+            let next = NextSource::of(schedule, (place, &block.sources, is_last), self.operands.source);
             add_sources(schedule, &block, (self.operands.bias, next), panels, scratch, begin);
             scratch.of_block = own;
         }

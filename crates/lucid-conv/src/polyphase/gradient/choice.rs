@@ -1,6 +1,6 @@
 //! What a gradient of the weight takes, by which roles, tile and portions are chosen.
 
-use lucid_kernels::{Element, Isa, MAX_ROWS, TileKernel, tile_kernel};
+use lucid_kernels::{Element, Isa, LINE_BYTES, MAX_ROWS, TileKernel, tile_kernel};
 
 use super::Roles;
 use super::phases::Phases;
@@ -211,10 +211,10 @@ impl<T: Element> Tile<T> {
 }
 
 /// Half cycles of a term: two multiply-adds a cycle, or two reads, of which one is that of the offset; or, where there
-/// are few sums, the 4 cycles until a sum can be added to again. Lines of more than 64 bytes have to be read from the
+/// are few sums, the 4 cycles until a sum can be added to again. More than a cache line have to be read from the
 /// second-level cache, and no tile reaches what it could by one half cycle.
 fn cycles(rows: usize, vectors: usize, line_bytes: usize) -> f64 {
-    let far = line_bytes.div_ceil(64).saturating_sub(1);
+    let far = line_bytes.div_ceil(LINE_BYTES).saturating_sub(1);
     ((rows * vectors).max(rows + vectors + 1).max(8) + far + 1) as f64
 }
 

@@ -4,7 +4,9 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lucid_kernels::{Blank, Element, Isa, SignalLayout, Start, Sums, Terms, add, all_finite, interleave};
+use lucid_kernels::{
+    Blank, Element, Isa, LINE_BYTES, SignalLayout, Start, Sums, Terms, add, all_finite, interleave,
+};
 
 use super::choice::SHARED;
 use super::lines::{Columns, Lines, for_coarse, transpose};
@@ -111,7 +113,7 @@ const ALIGNMENT: usize = 16;
 
 /// What follows from the first element on that begins a cache line.
 fn aligned<T>(values: &mut [T]) -> &mut [T] {
-    let skipped = values.as_ptr().align_offset(64).min(ALIGNMENT);
+    let skipped = values.as_ptr().align_offset(LINE_BYTES).min(ALIGNMENT);
     &mut values[skipped..]
 }
 
