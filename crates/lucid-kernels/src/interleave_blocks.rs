@@ -157,6 +157,9 @@ fn blocks(len: usize, lanes: usize) -> impl Iterator<Item = usize> {
     (0..num_blocks).map(move |block| (block * lanes).min(len - lanes))
 }
 
+/// Blocks of positions that are interleaved for a group of rows before the next one: what they write stays in a first-level cache.
+const BLOCKS: usize = 8;
+
 /// As [`few`], for more rows than a vector has lanes.
 ///
 /// # Safety
@@ -169,44 +172,30 @@ pub(crate) unsafe fn many<X: Transpose>(
     len: usize,
     out: *mut X::Element,
 ) -> usize {
-    match *starts {
-        // SAFETY: the caller promises the same.
-        RowStarts::Apart(stride) => unsafe { many_from::<X>(rows, |row| row * stride, num_rows, len, out) },
-        // SAFETY: for the same reason.
-        RowStarts::At(starts) => unsafe { many_from::<X>(rows, |row| starts[row], num_rows, len, out) },
-    }
-}
-
-/// [`many`], with a function that says where a row begins.
-///
-/// # Safety
-/// As [`many`].
-#[inline(always)]
-unsafe fn many_from<X: Transpose>(
-    rows: *const X::Element,
-    start: impl Fn(usize) -> usize,
-    num_rows: usize,
-    len: usize,
-    out: *mut X::Element,
-) -> usize {
-    for q in blocks(len, X::LANES) {
+    let num_blocks = blocks(len, X::LANES).count();
+    for skipped in (0..num_blocks).step_by(BLOCKS) {
         for first in groups(num_rows, X::LANES) {
-            // SAFETY: the caller promises the instruction set.
-            let mut square = unsafe { X::zero_square() };
-            for (r, row) in square.as_mut().iter_mut().enumerate() {
-                // SAFETY: row first + r < num_rows has elements q to q + LANES <= len, as the caller promises.
-                let from = unsafe { rows.add(start(first + r) + q) };
-                // SAFETY: hence they can be read; the caller promises the instruction set.
-                *row = unsafe { X::load(from) };
-            }
-            // SAFETY: the caller promises the instruction set.
-            square = unsafe { X::transpose(square) };
-            for (i, vector) in square.as_ref().iter().enumerate() {
-                // first + LANES <= num_rows and q + i < len  =>  the vector lies within group q + i of out.
-                // SAFETY: hence it lies within what the caller promises.
-                let to = unsafe { out.add((q + i) * num_rows + first) };
-                // SAFETY: hence LANES elements can be written; the caller promises the instruction set.
-                unsafe { vector.store(to) };
+            // As many as any vector has lanes.
+            let of_group: [usize; 16] =
+                std::array::from_fn(|r| if r < X::LANES { starts.of(first + r) } else { 0 });
+            for q in blocks(len, X::LANES).skip(skipped).take(BLOCKS) {
+                // SAFETY: the caller promises the instruction set.
+                let mut square = unsafe { X::zero_square() };
+                for (row, start) in square.as_mut().iter_mut().zip(of_group) {
+                    // SAFETY: the row has elements q to q + LANES <= len, as the caller promises.
+                    let from = unsafe { rows.add(start + q) };
+                    // SAFETY: hence they can be read; the caller promises the instruction set.
+                    *row = unsafe { X::load(from) };
+                }
+                // SAFETY: the caller promises the instruction set.
+                square = unsafe { X::transpose(square) };
+                for (i, vector) in square.as_ref().iter().enumerate() {
+                    // first + LANES <= num_rows and q + i < len  =>  the vector lies within group q + i of out.
+                    // SAFETY: hence it lies within what the caller promises.
+                    let to = unsafe { out.add((q + i) * num_rows + first) };
+                    // SAFETY: hence LANES elements can be written; the caller promises the instruction set.
+                    unsafe { vector.store(to) };
+                }
             }
         }
     }
