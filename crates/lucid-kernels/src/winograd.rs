@@ -130,8 +130,7 @@ pub fn winograd_outputs<T: Element>(
     unsafe { T::outputs(isa, &outputs) }
 }
 
-/// Which lines to write: `from` and `to` have `len` elements from each of `d` and `starts` on, of those that the points
-/// need. Both stay where they are, for the reason that [`Copy`](crate::copy::Copy) has.
+/// `from` and `to` have `len` elements from each of `d` and `starts` on that the points need; both stay where they are, as in `Copy`.
 #[derive(Debug)]
 pub struct Lines<'a, T> {
     from: *const T,
