@@ -1,9 +1,9 @@
 //! Interleaving rows of numbers, and the inverse: `out[q * num_rows + r] = rows[r][q]`.
 //!
 //! This is what turns the phases of a stride into a signal, and a signal into its phases. It is a transpose of a long
-//! matrix: blocks of it are transposed in registers. Two and four rows have networks of their own, and eight where a vector has more lanes than that; other numbers up to
-//! the lanes of a vector store whole vectors upwards, each over what the one before wrote too much; longer ones go by
-//! groups of rows, the last of which reaches back over the one before it.
+//! matrix: blocks of it are transposed in registers. Two and four rows have networks of their own, and eight where a vector
+//! has more lanes than that; other numbers up to the lanes of a vector store whole vectors upwards, each over what the one
+//! before wrote too much; longer ones go by groups of rows, the last of which reaches back over the one before it.
 
 use crate::element::Element;
 use crate::isa::Isa;

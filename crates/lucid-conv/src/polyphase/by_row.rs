@@ -348,10 +348,13 @@ impl<T: Element> Terms<'_, T> {
             let values = &values[first..][..num_terms * columns.len()];
             let terms = lucid_kernels::Terms::new(values, columns.len(), weights, layout)
                 .expect("a value per term and column, and a panel of as many terms");
-            let next = next.and_then(|(next, part)| Some((next.get(number * part)?, part)));
             let terms = match next {
-                Some((first, part)) => terms.with_next(first, part.div_ceil(num_terms), CacheLevel::First),
                 None => terms.with_signal_far(),
+                Some((next, part)) => match next.get(number * part) {
+                    Some(first) => terms.with_next(first, part.div_ceil(num_terms), CacheLevel::First),
+                    // After the last taps there is nothing to ask for: what was made of them is near.
+                    None => terms,
+                },
             };
             let start = if is_begun { Start::Sums } else { Start::Rows(&zeros[..columns.len()]) };
             let mut row = 0;
