@@ -69,15 +69,17 @@ impl<T: Element> Fused<'_, T> {
         self.before.is_none() && self.skips.is_empty() && self.after.is_none()
     }
 
-    /// `before` of a whole input, in a buffer.
-    pub(crate) fn activate(before: Pointwise<'_, T>, source: &[T], sizes: PlaneSizes, to: &mut Vec<T>) {
-        to.clear();
-        to.resize(source.len(), T::zero());
-        let planes = to.chunks_mut(sizes.len).zip(source.chunks(sizes.len)).enumerate();
+    /// What a convolution reads: `before` of a whole input, in a buffer, or the input.
+    pub(crate) fn source<'s>(&self, source: &'s [T], sizes: PlaneSizes, buffer: &'s mut Vec<T>) -> &'s [T] {
+        let Some(before) = self.before else { return source };
+        buffer.clear();
+        buffer.resize(source.len(), T::zero());
+        let planes = buffer.chunks_mut(sizes.len).zip(source.chunks(sizes.len)).enumerate();
         run_each(planes, threads_for(source.len() as f64, SHARED), |(number, (to, from))| {
             to.copy_from_slice(from);
             before(number % sizes.channels, to);
         });
+        buffer
     }
 
     /// Makes a whole output of a convolution.

@@ -97,8 +97,7 @@ impl Algorithm {
         match self {
             Algorithm::Im2col => matches!(pass, Pass::Forward | Pass::BackwardWeight),
             Algorithm::Col2im => pass == Pass::BackwardData,
-            Algorithm::Minimal => pass != Pass::BackwardWeight,
-            Algorithm::Polyphase | Algorithm::Depthwise | Algorithm::Direct => true,
+            Algorithm::Polyphase | Algorithm::Minimal | Algorithm::Depthwise | Algorithm::Direct => true,
         }
     }
 }
@@ -190,8 +189,12 @@ impl<const N: usize> Plan<N> {
     /// # Errors
     /// [`Error::Algorithm`] when the algorithm does not compute that pass.
     pub fn with_algorithm(mut self, pass: Pass, algorithm: Algorithm) -> Result<Self> {
+        let g = &self.geometry;
+        let is_minimal_gradient = |other| other == Algorithm::Minimal && pass == Pass::BackwardWeight;
         let is_accepted = |other: Algorithm| {
             other.computes(pass)
+                && (!is_minimal_gradient(other)
+                    || GradientSchedule::<f32, N>::minimal(g, Isa::best()).is_some())
                 && (other.filtering().is_none() || polyphase::accepts(&self.geometry, pass))
                 && (other != Algorithm::Depthwise || depthwise::accepts(&self.geometry, pass))
         };
@@ -281,7 +284,10 @@ fn choose<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> Recipe<N> {
     }
     if geometry.multiplications() >= FEW_MULTIPLICATIONS && polyphase::accepts(geometry, pass) {
         let recipe = match pass {
-            Pass::BackwardWeight => Recipe::new(geometry, pass, Algorithm::Polyphase),
+            Pass::BackwardWeight => {
+                let (filtering, schedule) = GradientSchedule::<f32, N>::best(geometry, Isa::best());
+                Recipe::of_gradient(geometry, filtering, &schedule)
+            }
             Pass::Forward | Pass::BackwardData => by_form(geometry, pass),
         };
         if recipe.workspace_len <= MAX_WORKSPACE_LEN {
@@ -343,6 +349,18 @@ impl<const N: usize> Recipe<N> {
         }
     }
 
+    fn of_gradient(g: &Geometry<N>, filtering: Filtering, schedule: &GradientSchedule<f32, N>) -> Self {
+        Recipe {
+            algorithm: Algorithm::of(filtering),
+            isa: Isa::best(),
+            block: schedule.block,
+            channels: schedule.columns.div_ceil(g.num_taps()),
+            reduction: 0,
+            workspace_len: schedule.workspace_len,
+            panels: None,
+        }
+    }
+
     fn new(geometry: &Geometry<N>, pass: Pass, algorithm: Algorithm) -> Self {
         let (coarse, fine) = (geometry.coarse_per_group(), geometry.fine_per_group());
         let taps = geometry.num_taps();
@@ -356,17 +374,9 @@ impl<const N: usize> Recipe<N> {
             let (reduction, workspace_len) = (form.source_channels, form.workspace_len());
             return Recipe { algorithm, isa, block, channels: 1, reduction, workspace_len, panels: None };
         }
-        if algorithm == Algorithm::Polyphase && pass == Pass::BackwardWeight {
-            let schedule = GradientSchedule::<f32, N>::new(geometry, isa);
-            return Recipe {
-                algorithm,
-                isa,
-                block: schedule.block,
-                channels: schedule.columns.div_ceil(taps),
-                reduction: 0,
-                workspace_len: schedule.workspace_len,
-                panels: None,
-            };
+        if let (Some(filtering), Pass::BackwardWeight) = (algorithm.filtering(), pass) {
+            let schedule = GradientSchedule::<f32, N>::new(geometry, isa, filtering);
+            return Recipe::of_gradient(geometry, filtering, &schedule);
         }
         if let Some(filtering) = algorithm.filtering() {
             return Recipe::of_form(geometry, filtering, Form::new(geometry, pass, filtering));

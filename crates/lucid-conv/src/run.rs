@@ -10,7 +10,7 @@ use crate::fused::{Fused, PlaneSizes};
 use crate::geometry::{Geometry, Shapes, Side};
 use crate::options::{Kind, Options};
 use crate::plan::{Algorithm, Pass, Plan, Recipe};
-use crate::polyphase::{self, Form, PanelShape, Panels, Sides};
+use crate::polyphase::{self, Examined, Form, PanelShape, Panels, Sides};
 use crate::workspace::{Key, Workspace};
 use crate::{columns, depthwise, direct};
 
@@ -219,17 +219,34 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
     }
     let shape = operands.panels.map(|panels| panels.shape).or(recipe.panels);
     let key = Key { geometry: *g, pass, isa, panels: shape, is_prepared: operands.panels.is_some() };
+    let sizes = |side| PlaneSizes { channels: g.channels_of(side), len: g.len_of(side) };
     let result = if let (Some(_), Some(PanelShape { filtering, is_trimmed, tiling })) =
         (recipe.algorithm.filtering(), shape)
     {
+        let examined = Examined::of(g, pass, filtering, key.is_prepared);
+        if examined == Examined::Results && !fused.is_nothing() {
+            // What is applied to results would hide what they tell of the weights.
+            let mut activated = std::mem::take(&mut workspace.activated);
+            let source = fused.source(operands.source, sizes(pass.source()), &mut activated);
+            let unfused = (&Operands { source, ..*operands }, &Fused::default());
+            let (result, ()) =
+                result.written_by(|result| run_pass(g, pass, &recipe, unfused, result, workspace));
+            workspace.activated = activated;
+            return fused.finish(isa, result, sizes(pass.result()));
+        }
         let make = || {
             let form = Form::with_phases(g, pass, filtering, is_trimmed);
             polyphase::Schedule::new(g, form, isa, tiling, key.is_prepared)
         };
         let schedule = workspace.schedules.get(key, make);
-        let (result, is_done) = result
-            .written_by(|result| polyphase::pass(g, schedule, (operands, fused), result, &workspace.scratch));
-        if is_done {
+        let (result, are_finite) = result.written_by(|result| {
+            polyphase::pass(g, (schedule, examined), (operands, fused), result, &workspace.scratch)
+        });
+        let is_exact = match examined {
+            Examined::Results => all_finite(isa, result) || all_finite(isa, operands.weight),
+            Examined::Weights | Examined::Nothing => are_finite,
+        };
+        if is_exact {
             return;
         }
         result
@@ -237,14 +254,7 @@ pub(crate) fn run_pass<T: Element, const N: usize>(
         result.elements()
     };
     // The others take what is fused one after the other.
-    let sizes = |side| PlaneSizes { channels: g.channels_of(side), len: g.len_of(side) };
-    let source = match fused.before {
-        Some(before) => {
-            Fused::activate(before, operands.source, sizes(pass.source()), &mut workspace.activated);
-            &workspace.activated
-        }
-        None => operands.source,
-    };
+    let source = fused.source(operands.source, sizes(pass.source()), &mut workspace.activated);
     let sums = Operands { source, ..*operands };
     let [columns, direct]: [Sums<T, N>; 2] = match pass.result() {
         Side::Coarse => [columns::forward, direct::forward],
@@ -274,10 +284,10 @@ fn run_weight_gradient<T: Element, const N: usize>(
     let recipe = exact_recipe(g, Pass::BackwardWeight, recipe, y);
     match recipe.algorithm {
         Algorithm::Im2col | Algorithm::Col2im => columns::backward_weight(g, &recipe, x, y, dw.elements()),
-        Algorithm::Minimal => unreachable!("Plan::with_algorithm refuses it for this pass"),
-        Algorithm::Polyphase => {
-            let sides = Sides { fine, coarse };
-            let (dw, are_finite) = dw.written_by(|dw| polyphase::weight_gradient(g, recipe.isa, sides, dw));
+        Algorithm::Polyphase | Algorithm::Minimal => {
+            let filtering = recipe.algorithm.filtering().expect("both are polyphase forms");
+            let (sides, how) = (Sides { fine, coarse }, (recipe.isa, filtering));
+            let (dw, are_finite) = dw.written_by(|dw| polyphase::weight_gradient(g, how, sides, dw));
             if !are_finite {
                 direct::backward_weight(g, &Recipe::direct(g), x, y, dw);
             }

@@ -45,6 +45,7 @@ pub(crate) mod sealed {
     use crate::tile::TileKernel;
     use crate::winograd::{Lines, Outputs};
     use crate::winograd_filters::Values;
+    use crate::winograd_gradient::{Columns, TapSums};
 
     /// The tile kernels, per element type.
     pub trait Tiles: Sized {
@@ -92,7 +93,8 @@ pub(crate) mod sealed {
         unsafe fn transpose_lines(isa: Isa, job: &Job<'_, Self>) -> usize;
     }
 
-    /// [`crate::winograd_lines`], [`crate::winograd_outputs`] and [`crate::winograd_filters`], per element type. All fall back to the baseline.
+    /// [`crate::winograd_lines`], [`crate::winograd_outputs`], [`crate::winograd_filters`] and their adjoints, per element type. All
+    /// fall back to the baseline.
     pub trait Winograd: Sized {
         /// # Safety
         /// The job must be as its type says.
@@ -105,6 +107,14 @@ pub(crate) mod sealed {
         /// # Safety
         /// The job must be as its type says.
         unsafe fn filters(isa: Isa, job: &Values<'_, Self>);
+
+        /// # Safety
+        /// The job must be as its type says, for the lanes of `isa`.
+        unsafe fn columns(isa: Isa, job: &Columns<'_, Self>);
+
+        /// # Safety
+        /// The job must be as its type says.
+        unsafe fn taps(isa: Isa, job: &TapSums<'_, Self>);
     }
 
     /// [`crate::copy_rows`], per element type. Falls back to the baseline.

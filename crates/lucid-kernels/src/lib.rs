@@ -30,6 +30,8 @@ mod tile;
 mod vector;
 mod winograd;
 mod winograd_filters;
+mod winograd_gradient;
+mod winograd_sets;
 
 pub use bandwidth::copy_bandwidth;
 pub use blank::Blank;
@@ -50,3 +52,4 @@ pub use winograd::{
     Bias, WINOGRAD_OUTPUTS, WINOGRAD_POINTS, winograd_lines, winograd_outputs, winograd_weights,
 };
 pub use winograd_filters::{FilterLayout, winograd_filters};
+pub use winograd_gradient::{ColumnKind, winograd_columns, winograd_taps};

@@ -26,6 +26,8 @@ pub struct Terms<'a, T> {
     channel_stride: usize,
     num_channels: usize,
     rows: usize,
+    /// Elements from one term's weights to the next one's.
+    pitch: usize,
     /// The largest position that every read of one element stays within the signal for, and one more.
     end: usize,
     far: Far<'a, T>,
@@ -66,16 +68,28 @@ impl<'a, T> Terms<'a, T> {
     /// Ties the weights, `[channel][tap][row]`, to the signal that they are multiplied with; `None` where the weights
     /// have another length, or the signal is too short for a single position.
     pub fn new(weights: &'a [T], rows: usize, signal: &'a [T], layout: SignalLayout<'a>) -> Option<Self> {
+        Terms::apart(weights, (rows, rows), signal, layout)
+    }
+
+    /// The same with the weights of two terms `pitch` elements apart, at least as many as there are rows: whole vectors, which are
+    /// faster to write.
+    pub fn apart(
+        weights: &'a [T],
+        (rows, pitch): (usize, usize),
+        signal: &'a [T],
+        layout: SignalLayout<'a>,
+    ) -> Option<Self> {
         let SignalLayout { offsets, channel_stride, num_channels, furthest } = layout;
-        let expected = num_channels.checked_mul(offsets.len())?.checked_mul(rows)?;
+        let expected = num_channels.checked_mul(offsets.len())?.checked_mul(pitch)?;
         let end = signal.len().checked_sub(furthest)?;
-        (weights.len() == expected).then_some(Terms {
+        (weights.len() == expected && rows <= pitch).then_some(Terms {
             weights,
             signal,
             offsets,
             channel_stride,
             num_channels,
             rows,
+            pitch,
             end,
             far: Far::Weights,
         })
@@ -161,7 +175,7 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
     // An address that is asked for need not be one of an element.
     let num_terms = terms.offsets.len();
     let (mut ahead, of_term, of_channel) = match terms.far {
-        Far::Weights => (weights.wrapping_add(PREFETCH), M, M * num_terms),
+        Far::Weights => (weights.wrapping_add(PREFETCH), terms.pitch, terms.pitch.wrapping_mul(num_terms)),
         Far::Signal => {
             let first = terms.signal.as_ptr().wrapping_add(position + PREFETCH_SIGNAL);
             (first, terms.channel_stride, terms.channel_stride.wrapping_mul(num_terms))
@@ -199,8 +213,8 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
             }
             ahead = ahead.wrapping_add(of_term);
             for (m, acc) in acc.iter_mut().enumerate() {
-                // The weights have num_channels * taps * M elements and this is term number
-                // channel * taps + tap, whose M elements follow `weights`.
+                // The weights have num_channels * taps * pitch elements and this is term number
+                // channel * taps + tap, whose M <= pitch elements follow `weights`.
                 // SAFETY: hence the pointer is within the slice.
                 let weight = unsafe { weights.add(m) };
                 // SAFETY: hence it can be read.
@@ -212,8 +226,8 @@ pub(crate) unsafe fn tile<X: Vector, const M: usize, const V: usize>(
                     *acc = unsafe { weight.multiply_add(x, *acc) };
                 }
             }
-            // SAFETY: M elements per term, so this is at most the end of the slice.
-            weights = unsafe { weights.add(M) };
+            // SAFETY: `pitch` elements per term, so this is at most the end of the slice.
+            weights = unsafe { weights.add(terms.pitch) };
         }
         ahead = ahead.wrapping_add(jump);
     }

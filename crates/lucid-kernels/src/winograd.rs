@@ -17,10 +17,9 @@ use std::ops::Range;
 
 use num_traits::{Float, NumCast, Zero};
 
-use crate::element::{Element, sealed::Winograd};
+use crate::element::Element;
 use crate::isa::Isa;
-use crate::vector::{Lanes, Vector};
-use crate::winograd_filters::{Values, f32_filters, f64_filters};
+use crate::vector::Vector;
 
 /// Outputs that share products.
 pub const WINOGRAD_OUTPUTS: usize = 4;
@@ -28,8 +27,8 @@ pub const WINOGRAD_OUTPUTS: usize = 4;
 pub const WINOGRAD_POINTS: usize = 6;
 
 /// The squares' factors: `a = 3/4` and `b = 3/2`.
-const A: f64 = 0.75;
-const B: f64 = 1.5;
+pub(crate) const A: f64 = 0.75;
+pub(crate) const B: f64 = 1.5;
 
 /// What the taps `w0, w1, w2` of a filter are multiplied with for a point: its value there, over the product of the
 /// point's distances from the others.
@@ -155,10 +154,41 @@ pub struct Outputs<'a, T> {
 /// # Safety
 /// The instruction set of `X` must be available, and the function inlined into one that enables it.
 #[inline(always)]
-unsafe fn constant<X: Vector<Element: Float>>(value: f64) -> X {
+pub(crate) unsafe fn constant<X: Vector<Element: Float>>(value: f64) -> X {
     let value = <X::Element as NumCast>::from(value).expect("every float has a value near it");
     // SAFETY: the caller promises the instruction set.
     unsafe { X::splat(value) }
+}
+
+/// One vector of the line of each point, of one of each of the elements `d0 ..= d5`.
+///
+/// # Safety
+/// The instruction set of `X` must be available, and the function inlined into one that enables it.
+#[inline(always)]
+pub(crate) unsafe fn at_points<X: Vector<Element: Float>, const ZERO: bool, const INFINITY: bool>(
+    load: impl Fn(usize) -> X,
+    store: impl Fn(usize, X),
+) {
+    let (a2, b2) = (A * A, B * B);
+    // SAFETY: the caller promises the instruction set.
+    let [product, minus_sum, minus_a2, minus_b2, a, minus_a, b, minus_b] =
+        [a2 * b2, -(a2 + b2), -a2, -b2, A, -A, B, -B].map(|value| unsafe { constant::<X>(value) });
+    // factor * x + addend
+    // SAFETY: the caller promises the instruction set.
+    let fma = |factor: X, x: X, addend: X| unsafe { factor.multiply_add(x, addend) };
+    let (d1, d2, d3, d4) = (load(1), load(2), load(3), load(4));
+    if ZERO {
+        store(0, fma(product, load(0), fma(minus_sum, d2, d4)));
+    }
+    let (even, odd) = (fma(minus_b2, d2, d4), fma(minus_b2, d1, d3));
+    store(1, fma(a, odd, even));
+    store(2, fma(minus_a, odd, even));
+    let (even, odd) = (fma(minus_a2, d2, d4), fma(minus_a2, d1, d3));
+    store(3, fma(b, odd, even));
+    store(4, fma(minus_b, odd, even));
+    if INFINITY {
+        store(5, fma(product, d1, fma(minus_sum, d3, load(5))));
+    }
 }
 
 /// Whole vectors of the lines from element `done` on; returns up to where.
@@ -172,10 +202,6 @@ unsafe fn lines<X: Vector<Element: Float>, const ZERO: bool, const INFINITY: boo
     mut done: usize,
 ) -> usize {
     let &Lines { from, d, len, to, starts, .. } = lines;
-    let (a2, b2) = (A * A, B * B);
-    // SAFETY: the caller promises the instruction set.
-    let [product, minus_sum, minus_a2, minus_b2, a, minus_a, b, minus_b] =
-        [a2 * b2, -(a2 + b2), -a2, -b2, A, -A, B, -B].map(|value| unsafe { constant::<X>(value) });
     while done + X::LANES <= len {
         let load = |j: usize| {
             // done + LANES <= len  =>  within the elements that the caller promises.
@@ -190,22 +216,8 @@ unsafe fn lines<X: Vector<Element: Float>, const ZERO: bool, const INFINITY: boo
             // SAFETY: hence they can be written; the caller promises the instruction set.
             unsafe { line.store(to) }
         };
-        // factor * x + addend
         // SAFETY: the caller promises the instruction set.
-        let fma = |factor: X, x: X, addend: X| unsafe { factor.multiply_add(x, addend) };
-        let (d1, d2, d3, d4) = (load(1), load(2), load(3), load(4));
-        if ZERO {
-            store(0, fma(product, load(0), fma(minus_sum, d2, d4)));
-        }
-        let (even, odd) = (fma(minus_b2, d2, d4), fma(minus_b2, d1, d3));
-        store(1, fma(a, odd, even));
-        store(2, fma(minus_a, odd, even));
-        let (even, odd) = (fma(minus_a2, d2, d4), fma(minus_a2, d1, d3));
-        store(3, fma(b, odd, even));
-        store(4, fma(minus_b, odd, even));
-        if INFINITY {
-            store(5, fma(product, d1, fma(minus_sum, d3, load(5))));
-        }
+        unsafe { at_points::<X, ZERO, INFINITY>(load, store) };
         done += X::LANES;
     }
     done
@@ -284,7 +296,7 @@ unsafe fn outputs<X: Vector<Element: Float>>(
 /// # Safety
 /// As [`lines()`].
 #[inline(always)]
-unsafe fn every_line<X: Vector<Element: Float>, S: Vector<Element = X::Element>>(
+pub(crate) unsafe fn every_line<X: Vector<Element: Float>, S: Vector<Element = X::Element>>(
     job: &Lines<'_, X::Element>,
 ) {
     match (job.points.start, job.points.end) {
@@ -316,7 +328,7 @@ where
 /// # Safety
 /// As [`outputs()`].
 #[inline(always)]
-unsafe fn every_output<X: Vector<Element: Float>, S: Vector<Element = X::Element>>(
+pub(crate) unsafe fn every_output<X: Vector<Element: Float>, S: Vector<Element = X::Element>>(
     job: &Outputs<'_, X::Element>,
 ) -> bool {
     // SAFETY: the caller promises the same.
@@ -325,61 +337,6 @@ unsafe fn every_output<X: Vector<Element: Float>, S: Vector<Element = X::Element
     let (_, rest) = unsafe { outputs::<S>(job, done) };
     are_finite && rest
 }
-
-/// One of the two transforms for one element type: a wrapper per instruction set, and the choice among them.
-macro_rules! transform {
-    ($name:ident: $job:ty => $result:ty = $every:ident($scalar:ty, $lanes:literal, $avx2:ident, $avx512:ident)) => {
-        unsafe fn $name(isa: Isa, job: &$job) -> $result {
-            #[cfg(target_arch = "x86_64")]
-            {
-                use crate::vector::x86::{Fused, $avx2, $avx512};
-
-                /// # Safety
-                /// The instruction set must be available, and the job as its type says.
-                #[target_feature(enable = "avx2,fma")]
-                unsafe fn avx2(job: &$job) -> $result {
-                    // SAFETY: enabled here; the caller promises the rest.
-                    unsafe { $every::<$avx2, Fused<$scalar, 1>>(job) }
-                }
-
-                /// # Safety
-                /// The instruction set must be available, and the job as its type says.
-                #[target_feature(enable = "avx512f")]
-                unsafe fn avx512(job: &$job) -> $result {
-                    // SAFETY: enabled here; the caller promises the rest.
-                    unsafe { $every::<$avx512, Fused<$scalar, 1>>(job) }
-                }
-
-                match isa {
-                    // SAFETY: the guard has found the instruction set; the caller promises the rest.
-                    Isa::Avx512 if isa.is_available() => return unsafe { avx512(job) },
-                    // SAFETY: the guard has found the instruction set; the caller promises the rest.
-                    Isa::Avx2 if isa.is_available() => return unsafe { avx2(job) },
-                    _ => {}
-                }
-            }
-            // SAFETY: the baseline is always there; the caller promises the rest.
-            unsafe { $every::<Lanes<$scalar, $lanes>, Lanes<$scalar, 1>>(job) }
-        }
-    };
-}
-
-macro_rules! impl_winograd {
-    ($scalar:ty, $lanes:literal, $avx2:ident, $avx512:ident, $filters:ident) => {
-        impl Winograd for $scalar {
-            transform!(lines: Lines<'_, $scalar> => () = every_line($scalar, $lanes, $avx2, $avx512));
-            transform!(outputs: Outputs<'_, $scalar> => bool = every_output($scalar, $lanes, $avx2, $avx512));
-
-            unsafe fn filters(isa: Isa, job: &Values<'_, $scalar>) {
-                // SAFETY: the caller promises the same.
-                unsafe { $filters(isa, job) }
-            }
-        }
-    };
-}
-
-impl_winograd!(f32, 4, Avx2F32, Avx512F32, f32_filters);
-impl_winograd!(f64, 2, Avx2F64, Avx512F64, f64_filters);
 
 #[cfg(test)]
 mod tests {

@@ -168,16 +168,32 @@ impl<const N: usize> Form<N> {
 
     /// The form with the phases that a weight was packed for, whatever the length.
     pub(crate) fn with_phases(g: &Geometry<N>, pass: Pass, filtering: Filtering, is_trimmed: bool) -> Self {
-        let onto_fine = pass == Pass::BackwardData;
         let fine = if is_trimmed { Lattice::onto_fine_from_start } else { Lattice::onto_fine };
-        let axes = g.axes.map(|axis| if onto_fine { fine(&axis) } else { Lattice::onto_coarse(&axis) });
+        let axes = g.axes.map(|axis| match pass {
+            Pass::BackwardData => fine(&axis),
+            Pass::Forward | Pass::BackwardWeight => Lattice::onto_coarse(&axis),
+        });
+        let abreast = items_abreast(g, pass, &axes, filtering);
+        Form::of(g, pass, filtering, (axes, is_trimmed), abreast)
+    }
+
+    /// The form onto the coarse grid of which a gradient takes the products, item by item.
+    pub(super) fn of_gradient(g: &Geometry<N>, filtering: Filtering) -> Self {
+        let axes = g.axes.map(|axis| Lattice::onto_coarse(&axis));
+        Form::of(g, Pass::BackwardWeight, filtering, (axes, false), 1)
+    }
+
+    fn of(
+        g: &Geometry<N>,
+        pass: Pass,
+        filtering: Filtering,
+        (axes, is_trimmed): ([Lattice; N], bool),
+        abreast: usize,
+    ) -> Self {
+        let onto_fine = pass == Pass::BackwardData;
         let last = &g.axes[N - 1];
         let dilation = if last.stride == 1 { last.dilation } else { 1 };
-        let unit = match filtering {
-            Filtering::Plain => 1,
-            Filtering::Minimal => WINOGRAD_OUTPUTS,
-        };
-        let abreast = items_abreast(g, pass, &axes, filtering);
+        let unit = if filtering == Filtering::Plain { 1 } else { WINOGRAD_OUTPUTS };
         let apart = if unit == 1 { abreast } else { dilation * abreast };
         let (mut slots, mut slot_of) = (Vec::new(), BTreeMap::new());
         let mut classes: BTreeMap<Vec<Filter<N>>, Vec<Phase<N>>> = BTreeMap::new();

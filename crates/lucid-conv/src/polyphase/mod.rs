@@ -40,7 +40,7 @@ mod weights;
 pub(crate) use form::{Filtering, Form};
 pub(crate) use gradient::{Schedule as GradientSchedule, Sides, weight_gradient};
 pub(crate) use run::{PanelShape, Panels, Scratch, pass, prepare};
-pub(crate) use schedule::Schedule;
+pub(crate) use schedule::{Examined, Schedule};
 
 use crate::geometry::Geometry;
 use crate::plan::Pass;
@@ -69,9 +69,13 @@ pub(crate) fn accepts<const N: usize>(geometry: &Geometry<N>, pass: Pass) -> boo
     let shapes = [geometry.fine_shape(), geometry.coarse_shape(), geometry.weight_shape()];
     shapes.into_iter().all(|shape| sizes(shape) <= MAX_ELEMENTS)
         && links.is_some_and(|links| links <= MAX_LINKS)
-        && (pass == Pass::BackwardWeight
-            || geometry.axes.iter().map(reach).product::<f64>() <= MAX_CHANNEL_LEN)
+        && (pass == Pass::BackwardWeight || is_short(geometry))
         && (pass == Pass::BackwardWeight || window(geometry, pass) <= MAX_WINDOW_LEN as f64)
+}
+
+/// Whether the taps reach no further than the shortest strip of one channel may be long.
+fn is_short<const N: usize>(g: &Geometry<N>) -> bool {
+    g.axes.iter().map(reach).product::<f64>() <= MAX_CHANNEL_LEN
 }
 
 /// Entries that a place buffers at least, beyond as many as the source has.

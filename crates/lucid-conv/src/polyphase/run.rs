@@ -13,7 +13,7 @@ use super::packed::Packed;
 use super::place::{Place, Task};
 use super::planes::{Cut, Parts, Planes, Whole};
 use super::result::{PhaseSums, Placement, Sums};
-use super::schedule::{Packing, Schedule};
+use super::schedule::{Examined, Packing, Schedule};
 use super::strips::Strip;
 use super::tiling::Tiling;
 use super::weights::pack;
@@ -111,12 +111,16 @@ pub(crate) fn prepare<T: Element, const N: usize>(
     weight: &[T],
 ) -> Panels<T> {
     let form = Form::with_phases(g, pass, shape.filtering, shape.is_trimmed);
-    let (values, _) = prepare_form(&Schedule::new(g, form, isa, shape.tiling, true), weight);
+    let (values, _) =
+        prepare_form(&Schedule::new(g, form, isa, shape.tiling, true), (weight, Examined::Nothing));
     Panels { shape, values }
 }
 
-/// The panels, and whether the weight is finite.
-fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &[T]) -> (Vec<T>, bool) {
+/// The panels, and whether the weight is finite, if it is examined.
+fn prepare_form<T: Element, const N: usize>(
+    schedule: &Schedule<T, N>,
+    weight: (&[T], Examined),
+) -> (Vec<T>, bool) {
     let form = &schedule.form;
     let mut panels = vec![T::zero(); schedule.panels_len(form.result_channels) * form.groups];
     let (mut rest, mut are_finite) = (panels.as_mut_slice(), true);
@@ -128,12 +132,12 @@ fn prepare_form<T: Element, const N: usize>(schedule: &Schedule<T, N>, weight: &
     (panels, are_finite)
 }
 
-/// `result = after(bias + the pass of before(source) and weight + skips)`; returns whether every weight is finite, and with
-/// minimal filtering every sum. Where one is not, terms that do not exist count as NaN instead of nothing, or those of
-/// neighbours are, and the result is void.
+/// `result = after(bias + the pass of before(source) and weight + skips)`; returns whether every weight is finite, if they are
+/// examined, and with minimal filtering every sum. Where one is not, terms that do not exist count as NaN
+/// instead of nothing, or those of neighbours are, and the result is void.
 pub(crate) fn pass<T: Element, const N: usize>(
     g: &Geometry<N>,
-    schedule: &Schedule<T, N>,
+    (schedule, examined): (&Schedule<T, N>, Examined),
     (operands, fused): (&Operands<'_, T>, &Fused<'_, T>),
     result: Blank<'_, T>,
     pool: &Pool<Scratch<T>>,
@@ -143,12 +147,13 @@ pub(crate) fn pass<T: Element, const N: usize>(
     let (panels, finite) = match operands.panels {
         None if schedule.packing == Packing::Before => {
             let are_finite;
-            (packed_here, are_finite) = prepare_form(schedule, operands.weight);
+            (packed_here, are_finite) = prepare_form(schedule, (operands.weight, examined));
             (Some(&packed_here[..]), are_finite)
         }
         panels => (panels.map(|panels| &panels.values[..]), true),
     };
-    let run = Run { schedule, operands, fused, panels, finite: AtomicBool::new(finite) };
+    let finite = AtomicBool::new(finite);
+    let run = Run { schedule, operands, fused, panels, examined, finite };
     let lend = || {
         let mut scratch = pool.lend();
         scratch.holds = None;
@@ -197,6 +202,7 @@ struct Run<'a, 'f, T: 'static, const N: usize> {
     fused: &'a Fused<'f, T>,
     /// Those of all channels, where they were packed beforehand.
     panels: Option<&'a [T]>,
+    examined: Examined,
     finite: AtomicBool,
 }
 
@@ -240,7 +246,7 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
         let of_source = self.schedule.panels_len(channels.len()) / self.schedule.form.source_channels;
         own.resize(of_source * sources.len(), T::zero());
         let both = (channels.clone(), sources.clone());
-        if !pack(self.schedule, group, both, self.operands.weight, own) {
+        if !pack(self.schedule, group, both, (self.operands.weight, self.examined), own) {
             self.finite.store(false, Ordering::Relaxed);
         }
         PanelView { values: own, first: channels.start, channels: channels.len(), sources }

@@ -11,7 +11,7 @@ use lucid_kernels::{Element, Isa};
 
 use super::MAX_WINDOW_LEN;
 use super::by_row::MADE_LEN;
-use super::form::Form;
+use super::form::{Filtering, Form};
 use super::moves::CHUNK;
 use super::place::Portions;
 use super::strips::Layout;
@@ -19,6 +19,7 @@ use super::tiling::{MAX_COLUMNS, Tiling};
 use super::transform::Transform;
 use super::weights::{Panels, is_whole};
 use crate::geometry::Geometry;
+use crate::plan::Pass;
 
 /// Vectors of the source that are packed at a time: three quarters of a second-level cache, of 1 MiB where vectors have 64 bytes and
 /// of 512 KiB where they have 32; or a third of it with minimal filtering, whose sums are more.
@@ -94,6 +95,39 @@ pub(crate) struct Schedule<T: 'static, const N: usize> {
     strips: usize,
     /// From a row of sums to the next one.
     pub(crate) row_stride: usize,
+}
+
+/// What a pass looks at to find out whether all that it multiplies is finite: a product with an entry that does not exist, of value 0,
+/// is 0 only then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Examined {
+    /// The weights, as they are packed.
+    Weights,
+    /// The results, where they are fewer, and the weights only if those are not finite: what is not makes a NaN or an infinity of
+    /// every sum that it is part of.
+    Results,
+    /// Neither: prepared weights are finite, and minimal filtering looks at its sums.
+    Nothing,
+}
+
+impl Examined {
+    /// What a pass has to look at.
+    pub(crate) fn of<const N: usize>(
+        g: &Geometry<N>,
+        pass: Pass,
+        filtering: Filtering,
+        is_prepared: bool,
+    ) -> Self {
+        let results = g.batch() * g.channels_of(pass.result()) * g.len_of(pass.result());
+        let weights = g.weight_sizes().product::<usize>();
+        if is_prepared || filtering == Filtering::Minimal {
+            Examined::Nothing
+        } else if results < weights {
+            Examined::Results
+        } else {
+            Examined::Weights
+        }
+    }
 }
 
 impl<T: Element, const N: usize> Schedule<T, N> {

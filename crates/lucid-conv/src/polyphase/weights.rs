@@ -11,7 +11,7 @@ use lucid_kernels::{Element, Isa, TileKernel, WINOGRAD_POINTS, all_finite};
 
 use super::form::{Class, Form, Term, WeightStrides};
 use super::gradient::{CHUNK, Lines, Rows, transpose};
-use super::schedule::Schedule;
+use super::schedule::{Examined, Schedule};
 use super::tiling::{Tile, Tiling};
 use super::transform::Transform;
 
@@ -71,12 +71,12 @@ impl<T: Element, const N: usize> Panels<T, N> {
 
 /// Packs the weights of some channels of a group, for some source channels, as panels of `[source channel][term][row]`, by
 /// class and sum, with a row per channel and phase. Rows beyond the last repeat it, and their sums are dropped. Returns whether all of the weights are
-/// finite.
+/// finite, if they are examined.
 pub(crate) fn pack<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     group: usize,
     (channels, sources): (Range<usize>, Range<usize>),
-    weight: &[T],
+    (weight, examined): (&[T], Examined),
     values: &mut [T],
 ) -> bool {
     let form = &schedule.form;
@@ -93,7 +93,7 @@ pub(crate) fn pack<T: Element, const N: usize>(
             // What is made on the way is packed as taps.
             let transform = schedule.transforms.get(number).filter(|_| schedule.tiling != Tiling::Rows);
             let all = (&channels, sources.len());
-            are_finite &= Packer::new(schedule, (sums, transform), all).pack(weight, own);
+            are_finite &= Packer::new(schedule, (sums, transform), all).pack((weight, examined), own);
         }
     }
     are_finite
@@ -183,8 +183,9 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// Packs all panels of all sums, one sum after the other. Returns whether all of the weights are finite.
-    fn pack<T: Element>(&self, weight: &[T], values: &mut [T]) -> bool {
+    /// Packs all panels of all sums, one sum after the other. Returns whether all of the weights are finite, if they are
+    /// examined.
+    fn pack<T: Element>(&self, (weight, examined): (&[T], Examined), values: &mut [T]) -> bool {
         let room =
             |is_needed: bool, len: usize| vec![T::zero(); if is_needed { len * self.num_rows } else { 0 }];
         let mut buffers = Buffers {
@@ -204,7 +205,9 @@ impl<'a> Packer<'a> {
             for first_source in (0..sources).step_by(sources_at_once) {
                 let end = (first_source + sources_at_once).min(sources);
                 let panels_here = first_panel..first_panel + panels_at_once;
-                are_finite &= self.are_finite(weight, panels_here.clone(), first_source..end);
+                if examined == Examined::Weights {
+                    are_finite &= self.are_finite(weight, panels_here.clone(), first_source..end);
+                }
                 for panel in panels_here {
                     let places = if panel + 1 == panels { &last } else { &places[panel % period] };
                     for start in (first_source..end).step_by(SOURCES) {
@@ -353,7 +356,7 @@ mod tests {
             let mut values = vec![f64::NAN; schedule.panels_len(channels.len())];
             let own = g.groups - 1;
             let all = (channels.clone(), 0..form.source_channels);
-            assert!(pack(&schedule, own, all.clone(), &weight, &mut values));
+            assert!(pack(&schedule, own, all.clone(), (&weight, Examined::Weights), &mut values));
             let mut rest = &values[..];
             for panels in &schedule.panels {
                 let (m, phases, terms) = (panels.rows, panels.class.phases.len(), panels.terms().len());
@@ -379,7 +382,10 @@ mod tests {
                 for channel in [channels.start, channels.end - 1] {
                     let at = (g.groups - 1) * group + s * source + channel * result;
                     let held = std::mem::replace(&mut weight[at], f64::INFINITY);
-                    assert!(!pack(&schedule, own, all.clone(), &weight, &mut values), "{s} {channel}");
+                    assert!(
+                        !pack(&schedule, own, all.clone(), (&weight, Examined::Weights), &mut values),
+                        "{s} {channel}"
+                    );
                     weight[at] = held;
                 }
             }

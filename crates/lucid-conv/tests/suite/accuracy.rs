@@ -11,28 +11,40 @@ fn error(got: &ArrayD<f32>, exact: &ArrayD<f64>) -> f64 {
     (squares.sum::<f64>() / exact.len() as f64).sqrt()
 }
 
-/// The definition of the output, a term after the other in float32.
-fn naive(setup: &Setup<1>, x: &ArrayD<f32>, w: &ArrayD<f32>) -> ArrayD<f32> {
+/// Every term of the definition: coarse channel and position, fine channel and position, tap.
+fn for_each_link(setup: &Setup<1>, [coarse, fine, taps]: [usize; 3], mut visit: impl FnMut([usize; 5])) {
     let grid = &setup.grids()[0];
     let (stride, dilation) = (setup.options.stride[0], setup.options.dilation[0]);
-    let mut y = ArrayD::zeros(setup.y_shape());
-    let [coarse_channels, fine_channels, taps] = w.shape().try_into().expect("a weight of rank 1");
-    let links = (0..grid.coarse).flat_map(|l| (0..taps).map(move |k| (l, k)));
-    for (l, k) in links {
+    for (l, k) in (0..grid.coarse).flat_map(|l| (0..taps).map(move |k| (l, k))) {
         let Some(j) = (l * stride + k * dilation).checked_sub(grid.pad_before).filter(|&j| j < grid.fine)
         else {
             continue;
         };
-        for c in 0..coarse_channels {
-            for f in 0..fine_channels {
-                match setup.options.kind {
-                    Kind::Conv => y[[0, c, l]] += w[[c, f, k]] * x[[0, f, j]],
-                    Kind::ConvTranspose => y[[0, f, j]] += w[[c, f, k]] * x[[0, c, l]],
-                }
-            }
-        }
+        (0..coarse).for_each(|c| (0..fine).for_each(|f| visit([c, l, f, j, k])));
     }
+}
+
+/// The definition of the output, a term after the other in float32.
+fn naive(setup: &Setup<1>, x: &ArrayD<f32>, w: &ArrayD<f32>) -> ArrayD<f32> {
+    let mut y = ArrayD::zeros(setup.y_shape());
+    let sizes = w.shape().try_into().expect("a weight of rank 1");
+    for_each_link(setup, sizes, |[c, l, f, j, k]| match setup.options.kind {
+        Kind::Conv => y[[0, c, l]] += w[[c, f, k]] * x[[0, f, j]],
+        Kind::ConvTranspose => y[[0, f, j]] += w[[c, f, k]] * x[[0, c, l]],
+    });
     y
+}
+
+/// The same of the weight's gradient.
+fn naive_gradient(setup: &Setup<1>, x: &ArrayD<f32>, dy: &ArrayD<f32>, w: &ArrayD<f32>) -> ArrayD<f32> {
+    let mut dw = ArrayD::zeros(w.raw_dim());
+    let (coarse, fine) = match setup.options.kind {
+        Kind::Conv => (dy, x),
+        Kind::ConvTranspose => (x, dy),
+    };
+    let sizes = w.shape().try_into().expect("a weight of rank 1");
+    for_each_link(setup, sizes, |[c, l, f, j, k]| dw[[c, f, k]] += coarse[[0, c, l]] * fine[[0, f, j]]);
+    dw
 }
 
 #[test]
@@ -48,11 +60,15 @@ fn minimal_filtering_keeps_the_contract() {
         Setup::new(down().stride(4).padding(2), [128, 64], [300], [8]),
     ] {
         let arrays = Arrays { b: None, ..Arrays::random(&setup) };
-        let [x, w] = [&arrays.x, &arrays.w].map(|array| array.mapv(|value| value as f32));
+        let [x, w, dy] = [&arrays.x, &arrays.w, &arrays.dy].map(|array| array.mapv(|value| value as f32));
         // What was rounded is the problem; the errors are those of the sums.
-        let rounded = Arrays { x: x.mapv(f64::from), w: w.mapv(f64::from), b: None, dy: arrays.dy.clone() };
-        let exact = &expected(&setup, &rounded)[Tensor::Y as usize].value;
+        let exact = [&x, &w, &dy].map(|array| array.mapv(f64::from));
+        let [exact_x, exact_w, exact_dy] = exact;
+        let rounded = Arrays { x: exact_x, w: exact_w, b: None, dy: exact_dy };
+        let exact = expected(&setup, &rounded);
+        let [exact, exact_dw] = [Tensor::Y, Tensor::Dw].map(|tensor| &exact[tensor as usize].value);
         let of_naive = error(&naive(&setup, &x, &w), exact);
+        let of_naive_gradient = error(&naive_gradient(&setup, &x, &dy, &w), exact_dw);
         let pass = match setup.options.kind {
             Kind::Conv => Pass::Forward,
             Kind::ConvTranspose => Pass::BackwardData,
@@ -64,6 +80,17 @@ fn minimal_filtering_keeps_the_contract() {
             assert!(
                 ratio > 0.0 && ratio <= 4.0,
                 "{algorithm}: {ratio} times the naive sum's error, {setup:?}"
+            );
+            let plan = setup.plan().with_algorithm(Pass::BackwardWeight, algorithm).unwrap();
+            let (fine, coarse) = match setup.options.kind {
+                Kind::Conv => (&x, &dy),
+                Kind::ConvTranspose => (&dy, &x),
+            };
+            let dw = plan.backward_weight(fine.view(), coarse.view()).unwrap();
+            let ratio = error(&dw, exact_dw) / of_naive_gradient;
+            assert!(
+                ratio > 0.0 && ratio <= 4.0,
+                "{algorithm}: {ratio} times the naive sum's error of the gradient, {setup:?}"
             );
         }
     }
@@ -77,5 +104,7 @@ fn strict_plans_share_no_products() {
     assert_eq!(plan.with_accuracy(Accuracy::Standard), plan);
     let strict = plan.with_accuracy(Accuracy::Strict);
     assert!(Pass::ALL.iter().all(|&pass| strict.recipe(pass).algorithm != Algorithm::Minimal));
-    assert_eq!(strict.recipe(Pass::BackwardWeight), plan.recipe(Pass::BackwardWeight));
+    // Planned anew: as if it had been asked for.
+    let plain = plan.with_algorithm(Pass::BackwardWeight, Algorithm::Polyphase).unwrap();
+    assert_eq!(strict.recipe(Pass::BackwardWeight), plain.recipe(Pass::BackwardWeight));
 }

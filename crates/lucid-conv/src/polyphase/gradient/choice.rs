@@ -4,6 +4,7 @@ use lucid_kernels::{Element, Isa, LINE_BYTES, MAX_ROWS, TileKernel, tile_kernel}
 
 use super::Roles;
 use super::phases::Phases;
+use super::products::{Products, volume};
 use crate::geometry::Geometry;
 use crate::plan::block_of;
 
@@ -31,6 +32,15 @@ const SORTED: f64 = 3.0;
 const COPIED: f64 = 1.5;
 /// Half cycles that an element of the sums of a part of the positions takes: it is cleared, stored and added to the others.
 const ADDED: f64 = 4.0;
+/// Half cycles that a channel's column takes to be transformed for all points.
+const TRANSFORMED: f64 = 4.0;
+/// Half cycles that a sum takes when all positions are in: those of products are combined, and those of windows are brought
+/// into the weight's order piece by piece.
+const COMBINED: f64 = 0.7;
+const BROUGHT: f64 = 2.0;
+/// Half cycles to begin and end a tile, and for each of its vectors of sums to be read and written.
+const BEGINNING: f64 = 60.0;
+const SUM: f64 = 6.0;
 /// Half cycles to begin a window of taps.
 const WINDOW: f64 = 6.0;
 
@@ -56,14 +66,19 @@ pub(super) struct Choice<T: 'static, const N: usize> {
 
 impl<T: Element, const N: usize> Choice<T, N> {
     /// `None` if what the taps of a few positions read is too much to pack, or a pair of panels has too many taps.
-    pub(super) fn phases(g: &Geometry<N>, phases: &Phases<N>, isa: Isa) -> Option<Self> {
-        let (coarse, fine, taps) = (g.coarse_per_group(), g.fine_per_group(), g.num_taps());
+    pub(super) fn phases(
+        g: &Geometry<N>,
+        (phases, products): (&Phases<N>, &Products<N>),
+        isa: Isa,
+    ) -> Option<Self> {
+        let (coarse, fine) = (g.coarse_per_group(), g.fine_per_group());
         let tile = Tile::<T>::new(isa, [coarse, fine]);
-        if tile.kernel.rows().saturating_mul(tile.width).saturating_mul(taps) > SUMS_LEN {
+        if tile.kernel.rows().saturating_mul(tile.width).saturating_mul(products.len()) > SUMS_LEN {
             return None;
         }
+        let num_lines = products.lines.len() * products.num_points();
         let packed_len = |block: [usize; N]| {
-            phases.box_len(block).saturating_mul(phases.num_slots()).saturating_mul(tile.width)
+            volume(products.column_extents(block)).saturating_mul(num_lines).saturating_mul(tile.width)
         };
         let mut positions = POSITIONS;
         let mut block = block_of(positions, g.coarse());
@@ -75,21 +90,41 @@ impl<T: Element, const N: usize> Choice<T, N> {
             block = block_of(positions, g.coarse());
         }
         let items = items(g, block).min((PANEL_LEN / packed_len(block)).max(1));
-        let entries = phases.num_slots() * phases.box_len(block);
-        let entries = entries as f64 / block.iter().product::<usize>() as f64;
+        // Per position.
+        let positions = (items * volume(block)) as f64;
+        let [entries, columns, lines] =
+            [products.extents(block), products.columns(block), products.column_extents(block)]
+                .map(|extents| (items * volume(extents)) as f64 / positions);
         let per_entry = if g.axes[N - 1].stride == 1 { TRANSPOSED } else { SORTED };
-        let tile = Tile { cost: tile.cost * taps as f64, ..tile };
-        let packing = [TRANSPOSED, entries * per_entry];
+        let (rows, lanes) = (coarse.div_ceil(tile.kernel.rows()), fine.div_ceil(tile.width));
+        let vectors = tile.width / tile.kernel.lanes() * tile.kernel.rows();
+        let beginning = (rows * lanes) as f64 * (BEGINNING + vectors as f64 * SUM) / positions;
+        let tile = Tile { cost: (tile.cost * columns + beginning) * products.len() as f64, ..tile };
+        let mut packing = [TRANSPOSED, phases.num_slots() as f64 * entries * per_entry];
+        let mut tile = tile;
+        if products.unit > 1 {
+            let num_sums = (coarse * fine * products.len()) as f64;
+            tile.cost += COMBINED * num_sums / (g.batch() * g.coarse_len()) as f64;
+            packing[0] += TRANSFORMED * columns;
+            packing[1] += TRANSFORMED * products.lines.len() as f64 * lines;
+        }
         Some(Choice { roles: Roles::Phases, tile, block, items, packing, sizes: [coarse, fine] })
     }
 
     pub(super) fn windows(g: &Geometry<N>, isa: Isa) -> Self {
         let sizes = [g.fine_per_group() * g.num_taps(), g.coarse_per_group()];
-        let tile = Tile::new(isa, sizes);
+        let tile = Tile::<T>::new(isa, sizes);
         let block = block_of(POSITIONS, g.coarse());
+        let items = items(g, block);
+        let tiles = sizes[0].div_ceil(tile.kernel.rows()) * sizes[1].div_ceil(tile.width);
+        let vectors = tile.width / tile.kernel.lanes() * tile.kernel.rows();
+        let beginning = BEGINNING + vectors as f64 * SUM;
+        let beginning = tiles as f64 * beginning / (items * volume(block)) as f64;
+        let finishing = BROUGHT * (sizes[0] * sizes[1]) as f64 / (g.batch() * g.coarse_len()) as f64;
+        let tile = Tile { cost: tile.cost + beginning + finishing, ..tile };
         let neighbours = g.axes[N - 1].taps.min(tile.kernel.rows()) as f64;
         let packing = [COPIED + WINDOW / neighbours, TRANSPOSED];
-        Choice { roles: Roles::Windows, tile, block, items: items(g, block), packing, sizes }
+        Choice { roles: Roles::Windows, tile, block, items, packing, sizes }
     }
 
     /// Half cycles per position.
@@ -115,13 +150,9 @@ impl<T: Element, const N: usize> Choice<T, N> {
     }
 
     /// Rows and lanes of a task, and parts of the positions: those with which packing and adding take least, once the
-    /// threads have enough tasks.
-    pub(super) fn parts(&self, g: &Geometry<N>) -> ([usize; 2], usize) {
+    /// threads have enough tasks. Before them, half cycles per position.
+    pub(super) fn parts(&self, g: &Geometry<N>, num_products: usize) -> (f64, [usize; 2], usize) {
         let steps = [self.tile.kernel.rows(), self.tile.width];
-        let taps = match self.roles {
-            Roles::Phases => g.num_taps(),
-            Roles::Windows => 1,
-        };
         let positions = self.items * self.block.iter().product::<usize>();
         let num_places = num_places(g, self.block, self.items);
         let is_shared = g.multiplications() > SHARED;
@@ -133,7 +164,7 @@ impl<T: Element, const N: usize> Choice<T, N> {
             for lane_parts in counts(self.sizes[1].div_ceil(steps[1])) {
                 let sizes = [part(0, row_parts), part(1, lane_parts)];
                 let least = sizes == steps;
-                let num_sums = sizes[0].saturating_mul(sizes[1]).saturating_mul(taps);
+                let num_sums = sizes[0].saturating_mul(sizes[1]).saturating_mul(num_products);
                 let fits = sizes[0].saturating_mul(positions) <= ROWS_LEN && num_sums <= SUMS_LEN;
                 if !fits && !least {
                     continue;
@@ -157,7 +188,7 @@ impl<T: Element, const N: usize> Choice<T, N> {
                 }
             }
         }
-        (best.1, best.2)
+        best
     }
 }
 

@@ -58,14 +58,6 @@ pub(crate) struct Lines<'a, T> {
     pub(crate) buffer: &'a mut [T],
 }
 
-impl<T> Lines<'_, T> {
-    /// The lines from number `line` on.
-    pub(super) fn from(&mut self, line: usize) -> Lines<'_, T> {
-        let pitch = self.pitch;
-        Lines { values: &mut self.values[line * pitch..], pitch, buffer: &mut *self.buffer }
-    }
-}
-
 /// Writes the positions of `rows` as lines; what is between two lines stays as it is.
 pub(crate) fn transpose<T: Element>(isa: Isa, rows: &Rows<'_, T>, lines: Lines<'_, T>) {
     let Lines { values: lines, pitch, buffer } = lines;
@@ -116,6 +108,22 @@ pub(super) struct Columns<'a, T> {
     pub(super) pitch: usize,
     /// Where lines of some positions begin.
     pub(super) places: &'a mut Vec<usize>,
+}
+
+/// Packs the coarse channels of a panel for a place, a line per position.
+pub(super) fn scatter_coarse<T: Element, const N: usize>(
+    g: &Geometry<N>,
+    isa: Isa,
+    coarse: &[T],
+    place: &Place<N>,
+    panel: Panel,
+    mut lines: Columns<'_, T>,
+) {
+    for_coarse(g, coarse, place, panel, |rows, line| {
+        lines.places.clear();
+        lines.places.extend((line..line + rows.len).map(|line| line * lines.pitch));
+        rows.scatter(isa, 0, &mut lines);
+    });
 }
 
 /// Calls `pack` with the coarse channels of a panel and the number of the first line, for every item of a place: a line per

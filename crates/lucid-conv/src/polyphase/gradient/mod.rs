@@ -13,13 +13,17 @@
 //! - [`Roles::Windows`]: where few fine channels would leave most lanes empty, lanes are coarse channels and rows are
 //!   (fine channel, tap), what the taps read at each position.
 //!
-//! `phases.rs`, `lines.rs` and `windows.rs` pack, `schedule.rs` has the portions that `choice.rs` chose, `pieces.rs` cuts the
+//! With minimal filtering, up to three taps of a column of four positions take six products instead of twelve, each of lines that
+//! both sides are transformed into.
+//!
+//! `phases.rs`, `lines.rs` and `windows.rs` pack, `products.rs` has what is multiplied, `schedule.rs` has the portions that `choice.rs` chose, `pieces.rs` cuts the
 //! weight, `run.rs` does it.
 
 mod choice;
 mod lines;
 mod phases;
 mod pieces;
+mod products;
 mod run;
 mod schedule;
 mod windows;
@@ -36,13 +40,6 @@ struct Place<const N: usize> {
     group: usize,
     items: std::ops::Range<usize>,
     block: Block<N>,
-}
-
-impl<const N: usize> Place<N> {
-    /// The number of terms.
-    fn len(&self) -> usize {
-        self.items.len() * self.block.len()
-    }
 }
 
 /// What a tile's rows and lanes are.

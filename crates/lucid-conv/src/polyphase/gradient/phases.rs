@@ -3,7 +3,7 @@
 //! A tap reads phase `(k d - p) mod s` of the fine grid at `l + floor((k d - p) / s)`, per axis. So with a box of
 //! entries per phase, `block + reach` of them per axis, every tap is one shift for all positions of a block: positions
 //! read at the same distances from one another, whatever the tap. Neighbouring fine positions are transposed together,
-//! straight to where the lines of their phases are.
+//! straight to where the lines of their phases are. See `products.rs` for what the entries are used for.
 
 use lucid_kernels::{Element, Isa};
 
@@ -12,6 +12,7 @@ use super::super::lattice::Lattice;
 use super::Place;
 use super::lines::{Columns, Rows};
 use super::pieces::Panel;
+use super::products::volume;
 use crate::geometry::Geometry;
 use crate::runs::{Block, multi_indices};
 
@@ -50,52 +51,26 @@ impl<const N: usize> Phases<N> {
         self.phases.iter().map(Vec::len).product()
     }
 
-    /// Entries per axis that the positions of a block read.
-    fn extents(&self, size: [usize; N]) -> [usize; N] {
-        std::array::from_fn(|axis| size[axis] + self.axes[axis].reach)
+    /// Which of the phases one is.
+    pub(super) fn slot(&self, phase: [usize; N]) -> usize {
+        let slot = std::array::from_fn(|axis| self.phases[axis].partition_point(|&at| at < phase[axis]));
+        flatten(slot, self.phases.each_ref().map(Vec::len))
     }
 
-    /// Entries of one phase that a block reads.
-    pub(super) fn box_len(&self, size: [usize; N]) -> usize {
-        self.extents(size).into_iter().fold(1, usize::saturating_mul)
-    }
-
-    /// The entries that the positions of a block read, by the tap that shifts by nothing.
-    pub(super) fn entries(&self, size: [usize; N]) -> impl Iterator<Item = usize> {
-        let extents = self.extents(size);
-        multi_indices(size).map(move |position| flatten(position, extents))
-    }
-
-    /// The entry that each tap of the kernel, row-major, reads for the first position of a place of so many items.
-    pub(super) fn shifts(&self, size: [usize; N], items: usize) -> Vec<usize> {
-        let (extents, counts) = (self.extents(size), self.phases.each_ref().map(Vec::len));
-        let taps = self.axes.each_ref().map(|axis| axis.phases[0].len());
-        multi_indices(taps)
-            .map(|tap| {
-                let tap: [_; N] = std::array::from_fn(|axis| self.axes[axis].phases[0][tap[axis]]);
-                let slot: [usize; N] = std::array::from_fn(|axis| {
-                    self.phases[axis].partition_point(|&phase| phase < tap[axis].source_phase)
-                });
-                let slot = flatten(slot, counts) * items * self.box_len(size);
-                slot + flatten(tap.map(|tap| tap.offset), extents)
-            })
-            .collect()
-    }
-
-    /// Packs the fine channels of a panel for a place: `[phase][item][entry of the box]`, a line each.
+    /// Packs the fine channels of a panel for a place: `[phase][item][entry]`, a line each, of so many entries from the first of
+    /// the block on.
     pub(super) fn pack<T: Element>(
         &self,
         g: &Geometry<N>,
         isa: Isa,
         fine: &[T],
-        place: &Place<N>,
+        (place, extents): (&Place<N>, [usize; N]),
         panel: Panel,
         mut lines: Columns<'_, T>,
     ) {
         let pitch = lines.pitch;
-        let Block { start, size } = place.block;
-        let extents = self.extents(size);
-        let (box_len, num_items) = (self.box_len(size), place.items.len());
+        let Block { start, .. } = place.block;
+        let (box_len, num_items) = (volume(extents), place.items.len());
         let (mut outer_slots, mut outer_box) = (self.phases.each_ref().map(Vec::len), extents);
         let of_last = outer_slots[N - 1];
         (outer_slots[N - 1], outer_box[N - 1]) = (1, 1);

@@ -5,12 +5,15 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lucid_kernels::{
-    Blank, Element, Isa, LINE_BYTES, SignalLayout, Start, Sums, Terms, add, all_finite, interleave,
+    Blank, ColumnKind, Element, Isa, LINE_BYTES, SignalLayout, Start, Sums, Terms, WINOGRAD_POINTS, add,
+    all_finite, interleave, winograd_columns, winograd_taps,
 };
 
+use super::super::form::Filtering;
 use super::choice::SHARED;
-use super::lines::{Columns, Lines, for_coarse, transpose};
-use super::pieces::{Panels, Piece, pieces};
+use super::lines::{Columns, for_coarse, scatter_coarse};
+use super::pieces::{Panel, Panels, Piece, pieces};
+use super::products::{Filter, Products, volume};
 use super::schedule::{Lengths, Schedule};
 use super::{Place, Roles, windows};
 use crate::geometry::Geometry;
@@ -35,6 +38,7 @@ struct Job<'a, T: 'static, const N: usize> {
 struct Scratch<T> {
     rows: Vec<T>,
     lanes: Vec<T>,
+    entries: Vec<T>,
     buffer: Vec<T>,
     places: Vec<usize>,
 }
@@ -44,7 +48,7 @@ struct Scratch<T> {
 /// void.
 pub(crate) fn weight_gradient<T: Element, const N: usize>(
     g: &Geometry<N>,
-    isa: Isa,
+    (isa, filtering): (Isa, Filtering),
     sides: Sides<'_, T>,
     dw: Blank<'_, T>,
 ) -> bool {
@@ -52,11 +56,12 @@ pub(crate) fn weight_gradient<T: Element, const N: usize>(
         dw.elements().fill(T::zero());
         return true;
     }
-    let schedule = Schedule::<T, N>::new(g, isa);
-    let Lengths { rows, lanes, sums, buffer } = schedule.lengths(g);
+    let schedule = Schedule::<T, N>::new(g, isa, filtering);
+    let Lengths { rows, lanes, entries, sums, buffer } = schedule.lengths(g);
     let scratch = || Scratch {
-        rows: vec![T::zero(); rows],
+        rows: vec![T::zero(); rows + ALIGNMENT],
         lanes: vec![T::zero(); lanes + ALIGNMENT],
+        entries: vec![T::zero(); entries + ALIGNMENT],
         buffer: vec![T::zero(); buffer],
         places: Vec::new(),
     };
@@ -69,7 +74,7 @@ pub(crate) fn weight_gradient<T: Element, const N: usize>(
             finite.store(false, Ordering::Relaxed);
         }
         match schedule.roles {
-            Roles::Phases => store_phases(job, &mut piece, sums),
+            Roles::Phases => store_phases(job, &mut piece, sums, buffer),
             Roles::Windows => store_windows(job, &mut piece, sums, buffer),
         }
     };
@@ -118,7 +123,7 @@ fn aligned<T>(values: &mut [T]) -> &mut [T] {
 }
 
 /// Sums the products of all pairs of panels of a piece, of the positions of some places, into tiles:
-/// `[row panel][lane panel][tap][row][lane]`.
+/// `[row panel][lane panel][product][row][lane]`.
 fn add_up<T: Element, const N: usize>(
     job: &Job<'_, T, N>,
     piece: &Piece<'_, T>,
@@ -126,23 +131,21 @@ fn add_up<T: Element, const N: usize>(
     scratch: &mut Scratch<T>,
     sums: &mut [T],
 ) {
-    let &Job { g, schedule, isa, sides } = job;
-    let Schedule { roles, phases, kernel, width, .. } = schedule;
-    let (roles, width, m) = (*roles, *width, kernel.rows());
+    let &Job { g, schedule, .. } = job;
+    let Schedule { roles, products, kernel, width, pitch, .. } = schedule;
+    let (roles, width, pitch, m) = (*roles, *width, *pitch, kernel.rows());
     let tile_len = m * width;
     let zeros = [T::zero(); lucid_kernels::MAX_ROWS];
     let panels = Panels::new(g, schedule, piece);
-    let Scratch { rows, lanes, buffer, places: line_places } = scratch;
-    let lanes = aligned(lanes);
-    // How the positions of a block lie in a panel of lanes, and where each tap begins, in elements.
+    // How the terms of a block lie in a panel of lanes; and of each product, which point of the rows it takes, and where it begins
+    // in the lanes, in elements.
     let (mut offsets, mut shifts) = (Vec::new(), Vec::new());
     let mut known = None;
     let mut start = Start::Rows(&zeros[..m]);
     for (items, block) in schedule.places(g).skip(places.start).take(places.len()) {
         let place = Place { group: piece.group, items: items.clone(), block };
-        let len = place.len();
         let item_len = match roles {
-            Roles::Phases => phases.box_len(block.size) * width,
+            Roles::Phases => volume(products.column_extents(block.size)) * width,
             Roles::Windows => block.len() * width,
         };
         if known != Some((block.size, items.len())) {
@@ -151,46 +154,42 @@ fn add_up<T: Element, const N: usize>(
             shifts.clear();
             match roles {
                 Roles::Phases => {
-                    offsets.extend(phases.entries(block.size).map(|entry| entry * width));
-                    let of_taps = phases.shifts(block.size, items.len());
-                    shifts.extend(of_taps.into_iter().map(|entry| entry * width));
+                    offsets.extend(products.flat_columns(block.size).map(|column| column * width));
+                    let of_products = products.shifts(block.size, items.len());
+                    shifts.extend(of_products.into_iter().map(|(point, column)| (point, column * width)));
                 }
                 Roles::Windows => {
                     offsets.extend((0..block.len()).map(|position| position * width));
-                    shifts.push(0);
+                    shifts.push((0, 0));
                 }
             }
         }
-        for (&panel, rows) in panels.rows.iter().zip(rows.chunks_mut(len * m)) {
-            match roles {
-                Roles::Phases => {
-                    let mut lines = Lines { values: rows, pitch: m, buffer };
-                    for_coarse(g, sides.coarse, &place, panel, |rows, line| {
-                        transpose(isa, &rows, lines.from(line))
-                    });
-                }
-                Roles::Windows => windows::pack(g, sides.fine, &place, panel, rows),
-            }
+        let num_terms = items.len() * offsets.len();
+        let of_point = schedule.rows_of_point(num_terms);
+        let of_panel = of_point * products.num_points();
+        for (&panel, rows) in panels.rows.iter().zip(aligned(&mut scratch.rows).chunks_mut(of_panel)) {
+            pack_rows(
+                job,
+                &place,
+                panel,
+                (rows, of_point),
+                aligned(&mut scratch.entries),
+                &mut scratch.places,
+            );
         }
         let layout = SignalLayout::new(&offsets, item_len, items.len())
             .expect("the panel is in memory, so its indices do not overflow");
+        let (all_rows, lanes) = (&*aligned(&mut scratch.rows), aligned(&mut scratch.lanes));
         for (number, &panel) in panels.lanes.iter().enumerate() {
-            let mut lines = Columns { values: &mut *lanes, pitch: width, places: line_places };
-            match roles {
-                Roles::Phases => phases.pack(g, isa, sides.fine, &place, panel, lines),
-                Roles::Windows => for_coarse(g, sides.coarse, &place, panel, |rows, line| {
-                    lines.places.clear();
-                    lines.places.extend((line..line + rows.len).map(|line| line * width));
-                    rows.scatter(isa, 0, &mut lines);
-                }),
-            }
+            pack_lanes(job, &place, panel, lanes, aligned(&mut scratch.entries), &mut scratch.places);
             let vectors = panel.len.div_ceil(kernel.lanes());
-            for (tap, &shift) in shifts.iter().enumerate() {
-                for (row_panel, rows) in rows.chunks(len * m).take(panels.rows.len()).enumerate() {
-                    let terms = Terms::new(rows, m, lanes, layout)
+            for (product, &(point, shift)) in shifts.iter().enumerate() {
+                for (row_panel, rows) in all_rows.chunks(of_panel).take(panels.rows.len()).enumerate() {
+                    let rows = &rows[point * of_point..][..num_terms * pitch];
+                    let terms = Terms::apart(rows, (m, pitch), lanes, layout)
                         .expect("a panel of rows has an element per term and row, and lanes reach as far");
                     let pair = row_panel * panels.lanes.len() + number;
-                    let tile = (pair * shifts.len() + tap) * tile_len;
+                    let tile = (pair * shifts.len() + product) * tile_len;
                     let sums = Sums { values: &mut sums[tile..tile + tile_len], row_stride: width };
                     kernel.run(&terms, shift, vectors, start, sums);
                 }
@@ -200,25 +199,127 @@ fn add_up<T: Element, const N: usize>(
     }
 }
 
+/// Packs a panel of rows for a place: `[point][term][row]`.
+fn pack_rows<T: Element, const N: usize>(
+    &Job { g, schedule, isa, sides }: &Job<'_, T, N>,
+    place: &Place<N>,
+    panel: Panel,
+    (rows, of_point): (&mut [T], usize),
+    entries: &mut [T],
+    places: &mut Vec<usize>,
+) {
+    let (pitch, products) = (schedule.pitch, &schedule.products);
+    if schedule.roles == Roles::Windows {
+        return windows::pack(g, sides.fine, place, panel, (rows, pitch));
+    }
+    if products.unit == 1 {
+        return scatter_coarse(g, isa, sides.coarse, place, panel, Columns { values: rows, pitch, places });
+    }
+    // Rows along the last axis, filled up to whole columns.
+    let [len, num_columns] = [place.block.size[N - 1], products.columns(place.block.size)[N - 1]];
+    let filled = num_columns * products.unit;
+    let mut lines = Columns { values: &mut *entries, pitch, places };
+    for_coarse(g, sides.coarse, place, panel, |rows, line| {
+        lines.places.clear();
+        for row in line / len..(line + rows.len) / len {
+            lines.values[(row * filled + len) * pitch..(row + 1) * filled * pitch].fill(T::zero());
+            lines.places.extend((0..len).map(|position| (row * filled + position) * pitch));
+        }
+        rows.scatter(isa, 0, &mut lines);
+    });
+    let num_columns = volume(products.columns(place.block.size)) * place.items.len();
+    let shape = (products.apart * pitch, num_columns / products.apart);
+    let starts: [usize; WINOGRAD_POINTS] = std::array::from_fn(|point| point * of_point);
+    winograd_columns(isa, ColumnKind::Outputs, entries, shape, 0..products.num_points(), rows, starts);
+}
+
+/// Packs a panel of lanes for a place: `[line][point][item][column]`, or `[position]`.
+fn pack_lanes<T: Element, const N: usize>(
+    &Job { g, schedule, isa, sides }: &Job<'_, T, N>,
+    place: &Place<N>,
+    panel: Panel,
+    lanes: &mut [T],
+    entries: &mut [T],
+    places: &mut Vec<usize>,
+) {
+    let Schedule { roles, phases, products, width, .. } = schedule;
+    let width = *width;
+    if *roles == Roles::Windows {
+        let lines = Columns { values: lanes, pitch: width, places };
+        return scatter_coarse(g, isa, sides.coarse, place, panel, lines);
+    }
+    let extents = products.extents(place.block.size);
+    let mut pack = |values| {
+        phases.pack(g, isa, sides.fine, (place, extents), panel, Columns { values, pitch: width, places });
+    };
+    if products.unit == 1 {
+        return pack(lanes);
+    }
+    pack(&mut *entries);
+    let columns = products.column_extents(place.block.size);
+    let num_points = products.num_points();
+    // Entries of a row along the last axis, and columns.
+    let [entries_of_row, columns_of_row] = [extents[N - 1], columns[N - 1]].map(|len| len * width);
+    let rows_of_line = volume(columns) / columns[N - 1] * place.items.len();
+    let of_point = products.columns_of_point(place.block.size, place.items.len()) * width;
+    let shape = (products.apart * width, columns[N - 1] / products.apart);
+    for (number, line) in products.lines.iter().enumerate() {
+        for row in 0..rows_of_line {
+            let from =
+                (line.slot * rows_of_line + row) * entries_of_row + line.shift * products.apart * width;
+            let to = number * num_points * of_point + row * columns_of_row;
+            let starts: [usize; WINOGRAD_POINTS] = std::array::from_fn(|point| to + point * of_point);
+            winograd_columns(isa, ColumnKind::Signal, &entries[from..], shape, 0..num_points, lanes, starts);
+        }
+    }
+}
+
 /// Writes sums whose rows are coarse channels: the taps of a pair of channels are neighbours in the weight.
 fn store_phases<T: Element, const N: usize>(
     &Job { g, schedule, isa, .. }: &Job<'_, T, N>,
     piece: &mut Piece<'_, T>,
     sums: &[T],
+    buffer: &mut [T],
 ) {
-    let (m, width, taps) = (schedule.kernel.rows(), schedule.width, g.num_taps());
+    let (m, width, num_taps) = (schedule.kernel.rows(), schedule.width, g.num_taps());
+    let (products, tile_len) = (&schedule.products, m * width);
     let panels = Panels::new(g, schedule, piece);
     let mut dw = piece.dw.drain(..);
-    for (row_panel, rows) in panels.rows.iter().enumerate() {
-        for (row, dw) in (rows.first - rows.start..).take(rows.needed).zip(&mut dw) {
-            let dw = dw.elements();
-            for ((number, lanes), dw) in panels.lanes.iter().enumerate().zip(dw.chunks_mut(width * taps)) {
-                let tile = (row_panel * panels.lanes.len() + number) * taps * m * width;
-                let from = &sums[tile + row * width + (lanes.first - lanes.start)..];
-                interleave(isa, from, m * width, taps, lanes.needed, dw);
+    let mut pairs = sums.chunks(products.len() * tile_len);
+    for rows in &panels.rows {
+        let mut dw: Vec<_> = dw.by_ref().take(rows.needed).collect();
+        for (lanes, sums) in panels.lanes.iter().zip(&mut pairs) {
+            let taps = match products.unit {
+                1 => sums,
+                _ => combine(isa, products, sums, tile_len, buffer),
+            };
+            for (row, dw) in (rows.first - rows.start..).zip(&mut dw) {
+                let from = &taps[row * width + (lanes.first - lanes.start)..];
+                let dw = dw.split_off_first(lanes.needed * num_taps).elements();
+                interleave(isa, from, tile_len, num_taps, lanes.needed, dw);
             }
         }
     }
+}
+
+/// The sums of the taps, in their order, of those of the products.
+fn combine<'a, T: Element, const N: usize>(
+    isa: Isa,
+    products: &Products<N>,
+    mut sums: &[T],
+    tile_len: usize,
+    taps: &'a mut [T],
+) -> &'a [T] {
+    for Filter { first, taps: numbers, points, .. } in &products.filters {
+        let starts = std::array::from_fn(|point| point.saturating_sub(points.start) * tile_len);
+        let mut places = [None; 3];
+        for (place, number) in places[*first..].iter_mut().zip(numbers) {
+            *place = Some(number * tile_len);
+        }
+        winograd_taps(isa, sums, starts, tile_len, taps, places);
+        sums = &sums[points.len() * tile_len..];
+    }
+    taps
 }
 
 /// Writes sums whose lanes are coarse channels: rows of a tile are neighbours in the weight.

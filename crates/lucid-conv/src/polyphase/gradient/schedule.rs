@@ -10,10 +10,12 @@ use std::ops::Range;
 
 use lucid_kernels::{Element, Isa, TileKernel};
 
+use super::super::form::Filtering;
+use super::super::is_short;
 use super::Roles;
 use super::choice::{Choice, Tile, num_places};
-use super::lines::CHUNK;
 use super::phases::Phases;
+use super::products::{Products, volume};
 use crate::geometry::Geometry;
 use crate::runs::Block;
 
@@ -22,9 +24,12 @@ use crate::runs::Block;
 pub(crate) struct Schedule<T: 'static, const N: usize> {
     pub(super) roles: Roles,
     pub(super) phases: Phases<N>,
+    pub(super) products: Products<N>,
     pub(super) kernel: TileKernel<T>,
     /// Lanes of a panel.
     pub(super) width: usize,
+    /// From the rows of a term to those of the next one: whole vectors.
+    pub(super) pitch: usize,
     /// Coarse positions handled together.
     pub(crate) block: [usize; N],
     /// Batch items handled together: more than one only if the block is the whole grid.
@@ -37,6 +42,8 @@ pub(crate) struct Schedule<T: 'static, const N: usize> {
     pub(super) parts: usize,
     /// Elements of workspace of a thread.
     pub(crate) workspace_len: usize,
+    /// Half cycles per position.
+    cost: f64,
 }
 
 /// Lengths of a thread's buffers.
@@ -44,27 +51,78 @@ pub(crate) struct Schedule<T: 'static, const N: usize> {
 pub(super) struct Lengths {
     pub(super) rows: usize,
     pub(super) lanes: usize,
+    /// What lines at points are made of.
+    pub(super) entries: usize,
     pub(super) sums: usize,
+    /// Sums of a pair of panels on their way.
     pub(super) buffer: usize,
 }
 
 impl<T: Element, const N: usize> Schedule<T, N> {
-    pub(crate) fn new(g: &Geometry<N>, isa: Isa) -> Self {
+    /// Which filtering takes least, and with it.
+    pub(crate) fn best(g: &Geometry<N>, isa: Isa) -> (Filtering, Self) {
+        let plain = Schedule::plain(g, isa);
+        match Schedule::minimal(g, isa) {
+            Some(minimal) if minimal.cost < plain.cost => (Filtering::Minimal, minimal),
+            _ => (Filtering::Plain, plain),
+        }
+    }
+
+    /// With minimal filtering where that is possible.
+    pub(crate) fn new(g: &Geometry<N>, isa: Isa, filtering: Filtering) -> Self {
+        let minimal = if filtering == Filtering::Minimal { Schedule::minimal(g, isa) } else { None };
+        minimal.unwrap_or_else(|| Schedule::plain(g, isa))
+    }
+
+    /// `None` where the taps reach too far, or there are too many products for the sums of a pair of panels.
+    pub(crate) fn minimal(g: &Geometry<N>, isa: Isa) -> Option<Self> {
+        if !is_short(g) {
+            return None;
+        }
         let phases = Phases::new(g);
+        let products = Products::new(g, &phases, Filtering::Minimal);
+        let choice = Choice::phases(g, (&phases, &products), isa)?;
+        Some(Schedule::of(g, phases, products, choice))
+    }
+
+    fn plain(g: &Geometry<N>, isa: Isa) -> Self {
+        let phases = Phases::new(g);
+        let products = Products::new(g, &phases, Filtering::Plain);
         let by_windows = Choice::windows(g, isa);
-        let choice = match Choice::phases(g, &phases, isa) {
+        let choice = match Choice::phases(g, (&phases, &products), isa) {
             Some(by_phases) if by_phases.cost() <= by_windows.cost() => by_phases,
             _ => by_windows,
         };
-        let ([rows, lanes], parts) = choice.parts(g);
+        Schedule::of(g, phases, products, choice)
+    }
+
+    fn of(g: &Geometry<N>, phases: Phases<N>, products: Products<N>, choice: Choice<T, N>) -> Self {
+        let num_products = match choice.roles {
+            Roles::Phases => products.len(),
+            Roles::Windows => 1,
+        };
+        let (cost, [rows, lanes], parts) = choice.parts(g, num_products);
         let (coarse, columns) = match choice.roles {
             Roles::Phases => (rows, lanes * g.num_taps()),
             Roles::Windows => (lanes, rows),
         };
         let Choice { roles, ref tile, block, items, .. } = choice;
         let &Tile { kernel, width, .. } = tile;
-        let mut schedule =
-            Schedule { roles, phases, kernel, width, block, items, coarse, columns, parts, workspace_len: 0 };
+        let mut schedule = Schedule {
+            roles,
+            phases,
+            products,
+            kernel,
+            width,
+            pitch: kernel.rows().next_multiple_of(kernel.lanes()),
+            block,
+            items,
+            coarse,
+            columns,
+            parts,
+            workspace_len: 0,
+            cost,
+        };
         let lengths = schedule.lengths(g);
         let positions = items * block.iter().product::<usize>();
         // Parts are added up when all of them are there, those of every piece: threads share them.
@@ -73,7 +131,8 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             _ => choice.num_pieces(g, [rows, lanes]) * parts * lengths.sums,
         };
         // Offsets are integers of up to twice an element's size.
-        schedule.workspace_len = lengths.rows + lengths.lanes + sums + lengths.buffer + 2 * positions;
+        let Lengths { rows, lanes, entries, buffer, .. } = lengths;
+        schedule.workspace_len = rows + lanes + entries + sums + buffer + 2 * positions;
         schedule
     }
 
@@ -90,34 +149,55 @@ impl<T: Element, const N: usize> Schedule<T, N> {
     }
 
     /// Tiles of sums of one pair of panels.
-    pub(super) fn num_taps(&self, g: &Geometry<N>) -> usize {
+    pub(super) fn num_products(&self) -> usize {
         match self.roles {
-            Roles::Phases => g.num_taps(),
+            Roles::Phases => self.products.len(),
             Roles::Windows => 1,
         }
     }
 
+    /// Elements of a panel of rows, of each point, for so many terms. With minimal filtering points begin in other sets of a cache, as
+    /// all points of a column are written together.
+    pub(super) fn rows_of_point(&self, num_terms: usize) -> usize {
+        (num_terms + usize::from(self.products.unit > 1)) * self.pitch
+    }
+
     pub(super) fn lengths(&self, g: &Geometry<N>) -> Lengths {
-        let positions = self.items * self.block.iter().product::<usize>();
-        let (rows, lanes, entries) = match self.roles {
+        let (m, block, products) = (self.kernel.rows(), self.block, &self.products);
+        let of_items = |extents: [usize; N]| self.items * volume(extents);
+        let (rows, lanes, num_lines, entries) = match self.roles {
             Roles::Phases => {
-                let entries = self.phases.num_slots() * self.items * self.phases.box_len(self.block);
-                (self.coarse, self.columns / g.num_taps(), entries)
+                let lines = products.lines.len() * products.num_points();
+                let lines = lines * products.columns_of_point(block, self.items);
+                let entries = match products.unit {
+                    1 => 0,
+                    unit => {
+                        let fine = self.phases.num_slots() * of_items(products.extents(block));
+                        let coarse = of_items(products.columns(block)) * unit;
+                        ((fine + 1) * self.width).max(coarse * self.pitch)
+                    }
+                };
+                (self.coarse, self.columns / g.num_taps(), lines, entries)
             }
-            Roles::Windows => (self.columns, self.coarse, positions),
+            Roles::Windows => (self.columns, self.coarse, of_items(block), 0),
         };
-        let m = self.kernel.rows();
         let (row_panels, lane_panels) = (rows.div_ceil(m), lanes.div_ceil(self.width));
+        let num_terms = match self.roles {
+            Roles::Phases => of_items(products.columns(block)),
+            Roles::Windows => of_items(block),
+        };
+        let sums = m * self.width * self.num_products();
         Lengths {
-            rows: row_panels * m * positions,
+            rows: row_panels * products.num_points() * self.rows_of_point(num_terms),
             // The last line is where phases lie that no tap reads.
-            lanes: (entries + 1) * self.width,
-            sums: row_panels * lane_panels * self.num_taps(g) * m * self.width,
-            // Lines of the rows of either panel, on their way.
-            buffer: (CHUNK * self.width.max(m)).max(match self.roles {
-                Roles::Phases => 0,
-                Roles::Windows => m * self.width,
-            }),
+            lanes: (num_lines + 1) * self.width,
+            entries,
+            sums: row_panels * lane_panels * sums,
+            buffer: match (self.roles, products.unit) {
+                (Roles::Phases, 1) => 0,
+                (Roles::Phases, _) => m * self.width * g.num_taps(),
+                (Roles::Windows, _) => m * self.width,
+            },
         }
     }
 }
@@ -144,7 +224,8 @@ mod tests {
         ] {
             let options = Options::<1>::conv_transpose().stride(stride);
             let shapes = Shapes { x: &[1, coarse, len], w: &[coarse, fine, taps] };
-            let schedule = Schedule::<f32, 1>::new(&options.resolve(shapes).unwrap(), Isa::best());
+            let schedule =
+                Schedule::<f32, 1>::new(&options.resolve(shapes).unwrap(), Isa::best(), Filtering::Plain);
             assert!(schedule.workspace_len <= 704 * 1024, "{schedule:?}");
             largest = largest.max(schedule.workspace_len);
         }
@@ -157,7 +238,7 @@ mod tests {
         let schedule = |channels: usize, len: usize| {
             let options = Options::<1>::conv().padding(1);
             let shapes = Shapes { x: &[1, channels, len], w: &[channels, channels, 3] };
-            Schedule::<f32, 1>::new(&options.resolve(shapes).unwrap(), Isa::best())
+            Schedule::<f32, 1>::new(&options.resolve(shapes).unwrap(), Isa::best(), Filtering::Plain)
         };
         let few = schedule(64, 10_000);
         assert!(few.parts >= 4 && few.coarse >= 64 && few.columns >= 64 * 3, "{few:?}");

@@ -33,10 +33,10 @@ pub(super) fn pack<T: Element, const N: usize>(
     fine: &[T],
     place: &Place<N>,
     panel: Panel,
-    lines: &mut [T],
+    (lines, pitch): (&mut [T], usize),
 ) {
     let (num_taps, last) = (g.num_taps(), &g.axes[N - 1]);
-    let (start, size, pitch) = (place.block.start, place.block.size, panel.len);
+    let (start, size) = (place.block.start, place.block.size);
     let positions = start[N - 1]..start[N - 1] + size[N - 1];
     let mut outer_size = size;
     outer_size[N - 1] = 1;
