@@ -34,8 +34,8 @@ pub enum Algorithm {
     Col2im,
     /// One sum over shifted rows per phase of the stride, in register tiles: see the crate's `polyphase` module.
     Polyphase,
-    /// As [`Polyphase`](Algorithm::Polyphase), with products that neighbouring outputs share (Winograd's F(4, r)): about
-    /// half as many, for a rounding error that is somewhat larger.
+    /// As [`Polyphase`](Algorithm::Polyphase), with products that neighbouring outputs share, or neighbouring positions of a
+    /// gradient of the weight (Winograd's F(4, r)): about half as many, for a rounding error that is somewhat larger.
     Minimal,
     /// Filters along the rows of the last axis, for channels that do not mix: see the crate's `depthwise` module.
     Depthwise,

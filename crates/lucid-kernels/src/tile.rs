@@ -345,10 +345,12 @@ mod tests {
                     let offsets = [3, 0, 7];
                     let (num_channels, channel_stride) = (4, vectors * kernel.lanes() + 10);
                     let signal: Vec<T> = (0..num_channels * channel_stride).map(number).collect();
+                    // As close as they can be, and apart.
+                    let pitch = rows + vectors - 1;
                     let weights: Vec<T> =
-                        (0..num_channels * offsets.len() * rows).map(|i| number(i * 5)).collect();
+                        (0..num_channels * offsets.len() * pitch).map(|i| number(i * 5)).collect();
                     let layout = SignalLayout::new(&offsets, channel_stride, num_channels).unwrap();
-                    let terms = Terms::new(&weights, rows, &signal, layout).unwrap();
+                    let terms = Terms::apart(&weights, (rows, pitch), &signal, layout).unwrap();
                     let width = vectors * kernel.lanes();
                     let row_stride = width + 3;
                     let mut sums = vec![T::nan(); (rows - 1) * row_stride + width];
@@ -374,7 +376,7 @@ mod tests {
                                 let mut expected = T::zero();
                                 for c in 0..num_channels {
                                     for (t, offset) in offsets.iter().enumerate() {
-                                        expected += weights[(c * offsets.len() + t) * rows + m]
+                                        expected += weights[(c * offsets.len() + t) * pitch + m]
                                             * signal[c * channel_stride + offset + position + q];
                                     }
                                 }
@@ -434,6 +436,8 @@ mod tests {
         assert!(Terms::new(&[0.0; 16], 4, &[0.0; 105], layout).is_some());
         assert!(Terms::new(&[0.0; 15], 4, &[0.0; 105], layout).is_none());
         assert!(Terms::new(&[0.0; 16], 4, &[0.0; 103], layout).is_none());
+        assert!(Terms::apart(&[0.0; 20], (4, 5), &[0.0; 105], layout).is_some());
+        assert!(Terms::apart(&[0.0; 12], (4, 3), &[0.0; 105], layout).is_none());
         assert!(SignalLayout::new(&[0, 4], usize::MAX, 2).is_none());
     }
 

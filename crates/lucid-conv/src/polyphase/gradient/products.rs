@@ -146,3 +146,49 @@ impl<const N: usize> Products<N> {
 pub(super) fn volume<const N: usize>(extents: [usize; N]) -> usize {
     extents.into_iter().fold(1, usize::saturating_mul)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, Shapes};
+
+    fn products(options: Options<1>, taps: usize, filtering: Filtering) -> Products<1> {
+        let g = options.resolve(Shapes { x: &[1, 3, 200], w: &[3, 3, taps] }).unwrap();
+        Products::new(&g, &Phases::new(&g), filtering)
+    }
+
+    #[test]
+    fn four_positions_take_fewer_products_than_taps_times_four() {
+        for (stride, dilation, taps, expected) in [
+            (1, 1, 3, 6),
+            (1, 3, 7, 16),
+            (1, 5, 11, 23),
+            (2, 1, 4, 10),
+            (8, 1, 16, 40),
+            (1, 1, 2, 5),
+            (2, 1, 2, 10),
+        ] {
+            let options = Options::conv().stride(stride).dilation(dilation);
+            let minimal = products(options, taps, Filtering::Minimal);
+            assert_eq!(minimal.len(), expected, "{stride} {dilation} {taps}");
+            let mut found: Vec<usize> =
+                minimal.filters.iter().flat_map(|filter| filter.taps.clone()).collect();
+            found.sort_unstable();
+            assert!(found.into_iter().eq(0..taps), "{stride} {dilation} {taps}");
+            assert_eq!(products(options, taps, Filtering::Plain).len(), taps);
+        }
+    }
+
+    #[test]
+    fn columns_cover_the_block_and_entries_the_columns() {
+        let minimal = products(Options::conv().dilation(3), 7, Filtering::Minimal);
+        // Of 4 positions, 3 apart.
+        for (block, columns) in [(1, 3), (12, 3), (13, 6), (24, 6)] {
+            assert_eq!(minimal.columns([block]), [columns]);
+            let [lines] = minimal.column_extents([block]);
+            let furthest =
+                minimal.lines.iter().map(|line| (4 * (lines / 3 - 1) + line.shift + 5) * 3 + 2).max();
+            assert_eq!(minimal.extents([block]), [furthest.unwrap() + 1]);
+        }
+    }
+}
