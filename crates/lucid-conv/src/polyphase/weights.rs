@@ -139,6 +139,7 @@ struct Buffers<T> {
 }
 
 /// Where the taps of a panel are, from its first channel on.
+#[derive(Default)]
 struct Places {
     /// By tap and row.
     all: Vec<usize>,
@@ -197,8 +198,16 @@ impl<'a> Packer<'a> {
         // Panels that begin with the same phase differ by whole channels, but the last may end early.
         let period = (1..panels).find(|panel| (panel * self.num_rows).is_multiple_of(self.num_phases));
         let period = period.unwrap_or(panels);
-        let places: Vec<Places> = (0..period).map(|panel| self.places(panel)).collect();
-        let last = self.places(panels - 1);
+        // Whole rows need none, but those of a panel that is not full.
+        let places: Vec<Places> = match self.is_whole {
+            true => Vec::new(),
+            false => (0..period).map(|panel| self.places(panel)).collect(),
+        };
+        let last = if self.is_whole && self.is_full(panels - 1) {
+            Places::default()
+        } else {
+            self.places(panels - 1)
+        };
         let (panels_at_once, sources_at_once) = if self.is_whole { (1, sources) } else { (panels, SOURCES) };
         let mut are_finite = true;
         for first_panel in (0..panels).step_by(panels_at_once) {
@@ -209,7 +218,8 @@ impl<'a> Packer<'a> {
                     are_finite &= self.are_finite(weight, panels_here.clone(), first_source..end);
                 }
                 for panel in panels_here {
-                    let places = if panel + 1 == panels { &last } else { &places[panel % period] };
+                    let of_panel = places.get(panel % period).filter(|_| panel + 1 < panels);
+                    let places = of_panel.unwrap_or(&last);
                     for start in (first_source..end).step_by(SOURCES) {
                         let block = start..(start + SOURCES).min(end);
                         self.pack_block(panel, places, block, weight, values, &mut buffers);
@@ -230,6 +240,11 @@ impl<'a> Packer<'a> {
         let mut stretches =
             outer.map(|at| &weight[at * far + inner.start * near..at * far + inner.end * near]);
         stretches.all(|stretch| all_finite(self.isa, stretch))
+    }
+
+    /// Whether every row of a panel exists.
+    fn is_full(&self, panel: usize) -> bool {
+        (panel + 1) * self.num_rows <= self.channels.len() * self.num_phases
     }
 
     fn first_channel(&self, panel: usize) -> usize {
@@ -269,8 +284,7 @@ impl<'a> Packer<'a> {
         let (pitch, source_len) = (self.num_rows, self.num_taps * self.num_rows);
         let weight = &weight[self.first_channel(panel) * self.strides.result..];
         let weight = &weight[sources.start * self.strides.source..];
-        let is_full = (panel + 1) * self.num_rows <= self.channels.len() * self.num_phases;
-        let is_whole = self.is_whole && is_full;
+        let is_whole = self.is_whole && self.is_full(panel);
         let Buffers { gathered, lines } = buffers;
         let Some(transform) = self.transform else {
             let panel = &mut values[panel * self.panel_lens[0]..][..self.panel_lens[0]];
