@@ -187,15 +187,16 @@ impl<const N: usize> Plan<N> {
     /// The same plan with another algorithm for one pass.
     ///
     /// # Errors
-    /// [`Error::Algorithm`] when the algorithm does not compute that pass.
+    /// [`Error::Algorithm`] when the algorithm does not compute that pass, or not of this geometry, whose taps reach too far or are too
+    /// many for it.
     pub fn with_algorithm(mut self, pass: Pass, algorithm: Algorithm) -> Result<Self> {
         let g = &self.geometry;
         let is_minimal_gradient = |other| other == Algorithm::Minimal && pass == Pass::BackwardWeight;
         let is_accepted = |other: Algorithm| {
             other.computes(pass)
+                && (other.filtering().is_none() || polyphase::accepts(g, pass))
                 && (!is_minimal_gradient(other)
                     || GradientSchedule::<f32, N>::minimal(g, Isa::best()).is_some())
-                && (other.filtering().is_none() || polyphase::accepts(&self.geometry, pass))
                 && (other != Algorithm::Depthwise || depthwise::accepts(&self.geometry, pass))
         };
         if !is_accepted(algorithm) {

@@ -109,7 +109,7 @@ pub(crate) mod sealed {
         unsafe fn filters(isa: Isa, job: &Values<'_, Self>);
 
         /// # Safety
-        /// The job must be as its type says, for the lanes of `isa`.
+        /// The job must be as its type says.
         unsafe fn columns(isa: Isa, job: &Columns<'_, Self>);
 
         /// # Safety

@@ -71,8 +71,8 @@ impl<'a, T> Terms<'a, T> {
         Terms::apart(weights, (rows, rows), signal, layout)
     }
 
-    /// The same with the weights of two terms `pitch` elements apart, at least as many as there are rows: whole vectors, which are
-    /// faster to write.
+    /// The same with the weights of two terms `pitch` elements apart, at least as many as there are rows, the last term's too: whole
+    /// vectors, which are faster to write. What lies between the rows of two terms is not used.
     pub fn apart(
         weights: &'a [T],
         (rows, pitch): (usize, usize),

@@ -32,7 +32,7 @@ pub enum ColumnKind {
 /// Writes the lines of some points, a column of `len` elements after the other: that of point `p` from `starts[p]` on. Column
 /// `i` is made of the entries from number `4 i` on, each `len` elements, one after the other.
 ///
-/// `points` are all six, or without infinity, or without 0 and infinity. Fastest where `len` is a multiple of the lanes of a
+/// `points` are all six, or without infinity, or without 0 and infinity; the starts of others do not count. Fastest where `len` is a multiple of the lanes of a
 /// vector. Falls back to [`Isa::Portable`] where this machine lacks `isa`.
 ///
 /// ```

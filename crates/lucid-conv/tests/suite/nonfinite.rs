@@ -5,8 +5,8 @@
 //! them into NaN.
 
 use crate::support::{Arrays, Setup, Tensor, check_arrays, config, expected, for_each_outcome, setups};
-use lucid_conv::{Options, Padding};
-use ndarray::array;
+use lucid_conv::{Algorithm, Isa, Options, Padding, Pass};
+use ndarray::{ArrayD, array};
 use proptest::prelude::*;
 
 const SPECIAL: [f64; 4] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0];
@@ -147,5 +147,23 @@ proptest! {
             }
         }
         check_arrays(&setup, &arrays);
+    }
+}
+
+/// The sums of shared products may overflow when they are combined, where no sum of the definition does.
+#[test]
+fn what_overflows_on_the_way_is_summed_again() {
+    let setup = Setup::new(Options::<1>::conv().padding(1), [1, 1], [4], [3]);
+    let array = |values: [f32; 4]| ArrayD::from_shape_vec(vec![1, 1, 4], values.to_vec()).unwrap();
+    let dy = array([1.0, 0.0, 0.0, 1.0]);
+    for (x, expected) in
+        [([0.0, 1e38, 0.0, 0.0], [0.0, 0.0, 1e38]), ([0.0, 0.0, 5e37, 0.0], [5e37, 0.0, 0.0])]
+    {
+        for isa in Isa::available() {
+            let plan = setup.plan().with_isa(isa).unwrap();
+            let plan = plan.with_algorithm(Pass::BackwardWeight, Algorithm::Minimal).unwrap();
+            let dw = plan.backward_weight(array(x).view(), dy.view()).unwrap();
+            assert_eq!(dw.as_slice().unwrap(), expected, "{isa}");
+        }
     }
 }

@@ -65,7 +65,7 @@ pub(super) struct Choice<T: 'static, const N: usize> {
 }
 
 impl<T: Element, const N: usize> Choice<T, N> {
-    /// `None` if what the taps of a few positions read is too much to pack, or a pair of panels has too many taps.
+    /// `None` if what the taps of a few positions read is too much to pack, or a pair of panels has too many products.
     pub(super) fn phases(
         g: &Geometry<N>,
         (phases, products): (&Phases<N>, &Products<N>),
@@ -99,9 +99,8 @@ impl<T: Element, const N: usize> Choice<T, N> {
         let (rows, lanes) = (coarse.div_ceil(tile.kernel.rows()), fine.div_ceil(tile.width));
         let vectors = tile.width / tile.kernel.lanes() * tile.kernel.rows();
         let beginning = (rows * lanes) as f64 * (BEGINNING + vectors as f64 * SUM) / positions;
-        let tile = Tile { cost: (tile.cost * columns + beginning) * products.len() as f64, ..tile };
+        let mut tile = Tile { cost: (tile.cost * columns + beginning) * products.len() as f64, ..tile };
         let mut packing = [TRANSPOSED, phases.num_slots() as f64 * entries * per_entry];
-        let mut tile = tile;
         if products.unit > 1 {
             let num_sums = (coarse * fine * products.len()) as f64;
             tile.cost += COMBINED * num_sums / (g.batch() * g.coarse_len()) as f64;

@@ -100,7 +100,7 @@ fn copy_short<T: Element, const LEN: usize>(from: &[T], step: usize, to: &mut [T
     }
 }
 
-/// Where panels of lanes are written: whole vectors, with zeros beyond the channels.
+/// Where panels of rows or lanes are written: whole vectors, with zeros beyond the channels.
 #[derive(Debug)]
 pub(super) struct Columns<'a, T> {
     pub(super) values: &'a mut [T],

@@ -16,8 +16,8 @@
 //! With minimal filtering, up to three taps of a column of four positions take six products instead of twelve, each of lines that
 //! both sides are transformed into.
 //!
-//! `phases.rs`, `lines.rs` and `windows.rs` pack, `products.rs` has what is multiplied, `schedule.rs` has the portions that `choice.rs` chose, `pieces.rs` cuts the
-//! weight, `run.rs` does it.
+//! `phases.rs`, `lines.rs` and `windows.rs` pack, `products.rs` has what is multiplied, `schedule.rs` has the portions that
+//! `choice.rs` chose, `pieces.rs` cuts the weight, `run.rs` does it.
 
 mod choice;
 mod lines;

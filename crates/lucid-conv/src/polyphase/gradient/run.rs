@@ -69,13 +69,12 @@ pub(crate) fn weight_gradient<T: Element, const N: usize>(
     let (threads, num_places) = (threads_for(g.multiplications(), SHARED), schedule.num_places(g));
     let finite = AtomicBool::new(true);
     let store = |mut piece: Piece<'_, T>, sums: &[T], buffer: &mut [T]| {
-        // Here they are in a cache.
-        if !all_finite(isa, sums) {
-            finite.store(false, Ordering::Relaxed);
-        }
-        match schedule.roles {
+        let are_finite = match schedule.roles {
             Roles::Phases => store_phases(job, &mut piece, sums, buffer),
             Roles::Windows => store_windows(job, &mut piece, sums, buffer),
+        };
+        if !are_finite {
+            finite.store(false, Ordering::Relaxed);
         }
     };
     let pieces = pieces(g, &schedule, dw);
@@ -274,25 +273,29 @@ fn pack_lanes<T: Element, const N: usize>(
     }
 }
 
-/// Writes sums whose rows are coarse channels: the taps of a pair of channels are neighbours in the weight.
+/// Writes sums whose rows are coarse channels: the taps of a pair of channels are neighbours in the weight. Returns whether all are
+/// finite: as they are written, since combining the sums of products may overflow.
 fn store_phases<T: Element, const N: usize>(
     &Job { g, schedule, isa, .. }: &Job<'_, T, N>,
     piece: &mut Piece<'_, T>,
     sums: &[T],
     buffer: &mut [T],
-) {
+) -> bool {
     let (m, width, num_taps) = (schedule.kernel.rows(), schedule.width, g.num_taps());
     let (products, tile_len) = (&schedule.products, m * width);
     let panels = Panels::new(g, schedule, piece);
     let mut dw = piece.dw.drain(..);
     let mut pairs = sums.chunks(products.len() * tile_len);
+    let mut are_finite = true;
     for rows in &panels.rows {
         let mut dw: Vec<_> = dw.by_ref().take(rows.needed).collect();
         for (lanes, sums) in panels.lanes.iter().zip(&mut pairs) {
             let taps = match products.unit {
                 1 => sums,
-                _ => combine(isa, products, sums, tile_len, buffer),
+                _ => combine(isa, products, sums, tile_len, &mut buffer[..num_taps * tile_len]),
             };
+            // Here they are in a cache.
+            are_finite &= all_finite(isa, taps);
             for (row, dw) in (rows.first - rows.start..).zip(&mut dw) {
                 let from = &taps[row * width + (lanes.first - lanes.start)..];
                 let dw = dw.split_off_first(lanes.needed * num_taps).elements();
@@ -300,6 +303,7 @@ fn store_phases<T: Element, const N: usize>(
             }
         }
     }
+    are_finite
 }
 
 /// The sums of the taps, in their order, of those of the products.
@@ -322,15 +326,17 @@ fn combine<'a, T: Element, const N: usize>(
     taps
 }
 
-/// Writes sums whose lanes are coarse channels: rows of a tile are neighbours in the weight.
+/// Writes sums whose lanes are coarse channels: rows of a tile are neighbours in the weight. Returns whether all are finite.
 fn store_windows<T: Element, const N: usize>(
     &Job { g, schedule, isa, .. }: &Job<'_, T, N>,
     piece: &mut Piece<'_, T>,
     sums: &[T],
     buffer: &mut [T],
-) {
+) -> bool {
     let (m, width) = (schedule.kernel.rows(), schedule.width);
     let panels = Panels::new(g, schedule, piece);
+    // Here they are in a cache.
+    let are_finite = all_finite(isa, sums);
     let mut dw = piece.dw.drain(..);
     for (number, lanes) in panels.lanes.iter().enumerate() {
         let mut dw: Vec<_> = dw.by_ref().take(lanes.needed).map(Blank::elements).collect();
@@ -344,4 +350,5 @@ fn store_windows<T: Element, const N: usize>(
             }
         }
     }
+    are_finite
 }

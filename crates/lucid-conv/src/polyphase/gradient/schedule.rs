@@ -1,7 +1,7 @@
 //! In what portions a gradient of the weight is run.
 //!
 //! The panel of one phase that gives the lanes stays in the first-level cache while the panels of all rows, in the
-//! second-level cache, go over it, tap after tap. Each pair of panels and each tap has a tile of sums in memory, which is
+//! second-level cache, go over it, product after product. Each pair of panels and each product has a tile of sums in memory, which is
 //! read and written once per block of positions. A task is some coarse channels, some fine ones and a part of the
 //! positions. It packs both sides itself, so where there are few channels it is positions that are cut into parts: each
 //! has sums of its own, which are added in order, whatever the number of threads.
