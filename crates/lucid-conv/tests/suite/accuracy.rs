@@ -62,9 +62,7 @@ fn minimal_filtering_keeps_the_contract() {
         let arrays = Arrays { b: None, ..Arrays::random(&setup) };
         let [x, w, dy] = [&arrays.x, &arrays.w, &arrays.dy].map(|array| array.mapv(|value| value as f32));
         // What was rounded is the problem; the errors are those of the sums.
-        let exact = [&x, &w, &dy].map(|array| array.mapv(f64::from));
-        let [exact_x, exact_w, exact_dy] = exact;
-        let rounded = Arrays { x: exact_x, w: exact_w, b: None, dy: exact_dy };
+        let rounded = Arrays { x: x.mapv(f64::from), w: w.mapv(f64::from), b: None, dy: dy.mapv(f64::from) };
         let exact = expected(&setup, &rounded);
         let [exact, exact_dw] = [Tensor::Y, Tensor::Dw].map(|tensor| &exact[tensor as usize].value);
         let of_naive = error(&naive(&setup, &x, &w), exact);

@@ -58,6 +58,8 @@ pub(super) struct Choice<T: 'static, const N: usize> {
     pub(super) tile: Tile<T>,
     pub(super) block: [usize; N],
     pub(super) items: usize,
+    /// Tiles of sums of one pair of panels.
+    pub(super) num_products: usize,
     /// Half cycles of a position for packing one row and one lane, and for the products of all of them.
     packing: [f64; 2],
     /// Rows and lanes altogether.
@@ -69,11 +71,11 @@ impl<T: Element, const N: usize> Choice<T, N> {
     pub(super) fn phases(
         g: &Geometry<N>,
         (phases, products): (&Phases<N>, &Products<N>),
-        isa: Isa,
+        mut tile: Tile<T>,
     ) -> Option<Self> {
-        let (coarse, fine) = (g.coarse_per_group(), g.fine_per_group());
-        let tile = Tile::<T>::new(isa, [coarse, fine]);
-        if tile.kernel.rows().saturating_mul(tile.width).saturating_mul(products.len()) > SUMS_LEN {
+        let sizes = [g.coarse_per_group(), g.fine_per_group()];
+        let num_products = products.len();
+        if !tile.has_room(num_products) {
             return None;
         }
         let num_lines = products.lines.len() * products.num_points();
@@ -91,39 +93,31 @@ impl<T: Element, const N: usize> Choice<T, N> {
         }
         let items = items(g, block).min((PANEL_LEN / packed_len(block)).max(1));
         // Per position.
-        let positions = (items * volume(block)) as f64;
         let [entries, columns, lines] =
             [products.extents(block), products.columns(block), products.column_extents(block)]
-                .map(|extents| (items * volume(extents)) as f64 / positions);
+                .map(|extents| volume(extents) as f64 / volume(block) as f64);
         let per_entry = if g.axes[N - 1].stride == 1 { TRANSPOSED } else { SORTED };
-        let (rows, lanes) = (coarse.div_ceil(tile.kernel.rows()), fine.div_ceil(tile.width));
-        let vectors = tile.width / tile.kernel.lanes() * tile.kernel.rows();
-        let beginning = (rows * lanes) as f64 * (BEGINNING + vectors as f64 * SUM) / positions;
-        let mut tile = Tile { cost: (tile.cost * columns + beginning) * products.len() as f64, ..tile };
+        let beginning = tile.beginning(sizes) / (items * volume(block)) as f64;
+        tile.cost = (tile.cost * columns + beginning) * num_products as f64;
         let mut packing = [TRANSPOSED, phases.num_slots() as f64 * entries * per_entry];
         if products.unit > 1 {
-            let num_sums = (coarse * fine * products.len()) as f64;
-            tile.cost += COMBINED * num_sums / (g.batch() * g.coarse_len()) as f64;
+            tile.cost += COMBINED * (sizes[0] * sizes[1] * num_products) as f64 / all_positions(g);
             packing[0] += TRANSFORMED * columns;
             packing[1] += TRANSFORMED * products.lines.len() as f64 * lines;
         }
-        Some(Choice { roles: Roles::Phases, tile, block, items, packing, sizes: [coarse, fine] })
+        Some(Choice { roles: Roles::Phases, tile, block, items, num_products, packing, sizes })
     }
 
     pub(super) fn windows(g: &Geometry<N>, isa: Isa) -> Self {
         let sizes = [g.fine_per_group() * g.num_taps(), g.coarse_per_group()];
-        let tile = Tile::<T>::new(isa, sizes);
+        let mut tile = Tile::<T>::new(isa, sizes);
         let block = block_of(POSITIONS, g.coarse());
         let items = items(g, block);
-        let tiles = sizes[0].div_ceil(tile.kernel.rows()) * sizes[1].div_ceil(tile.width);
-        let vectors = tile.width / tile.kernel.lanes() * tile.kernel.rows();
-        let beginning = BEGINNING + vectors as f64 * SUM;
-        let beginning = tiles as f64 * beginning / (items * volume(block)) as f64;
-        let finishing = BROUGHT * (sizes[0] * sizes[1]) as f64 / (g.batch() * g.coarse_len()) as f64;
-        let tile = Tile { cost: tile.cost + beginning + finishing, ..tile };
+        tile.cost += tile.beginning(sizes) / (items * volume(block)) as f64;
+        tile.cost += BROUGHT * (sizes[0] * sizes[1]) as f64 / all_positions(g);
         let neighbours = g.axes[N - 1].taps.min(tile.kernel.rows()) as f64;
         let packing = [COPIED + WINDOW / neighbours, TRANSPOSED];
-        Choice { roles: Roles::Windows, tile, block, items, packing, sizes }
+        Choice { roles: Roles::Windows, tile, block, items, num_products: 1, packing, sizes }
     }
 
     /// Half cycles per position.
@@ -150,7 +144,7 @@ impl<T: Element, const N: usize> Choice<T, N> {
 
     /// Rows and lanes of a task, and parts of the positions: those with which packing and adding take least, once the
     /// threads have enough tasks. Before them, half cycles per position.
-    pub(super) fn parts(&self, g: &Geometry<N>, num_products: usize) -> (f64, [usize; 2], usize) {
+    pub(super) fn parts(&self, g: &Geometry<N>) -> (f64, [usize; 2], usize) {
         let steps = [self.tile.kernel.rows(), self.tile.width];
         let positions = self.items * self.block.iter().product::<usize>();
         let num_places = num_places(g, self.block, self.items);
@@ -163,7 +157,7 @@ impl<T: Element, const N: usize> Choice<T, N> {
             for lane_parts in counts(self.sizes[1].div_ceil(steps[1])) {
                 let sizes = [part(0, row_parts), part(1, lane_parts)];
                 let least = sizes == steps;
-                let num_sums = sizes[0].saturating_mul(sizes[1]).saturating_mul(num_products);
+                let num_sums = sizes[0].saturating_mul(sizes[1]).saturating_mul(self.num_products);
                 let fits = sizes[0].saturating_mul(positions) <= ROWS_LEN && num_sums <= SUMS_LEN;
                 if !fits && !least {
                     continue;
@@ -179,7 +173,7 @@ impl<T: Element, const N: usize> Choice<T, N> {
                     let waiting =
                         if is_shared { (TASKS as f64 / tasks - 1.0).max(0.0) / WAITING } else { 0.0 };
                     let adding = if parts == 1 { 0.0 } else { (parts * all_sums) as f64 * ADDED };
-                    let adding = adding / (g.batch() * g.coarse_len()) as f64;
+                    let adding = adding / all_positions(g);
                     let cost = (self.cost_of(pieces) + adding) * (1.0 + waiting);
                     if cost < best.0 {
                         best = (cost, sizes, parts);
@@ -189,6 +183,11 @@ impl<T: Element, const N: usize> Choice<T, N> {
         }
         best
     }
+}
+
+/// Coarse positions of all items.
+fn all_positions<const N: usize>(g: &Geometry<N>) -> f64 {
+    (g.batch() * g.coarse_len()) as f64
 }
 
 pub(super) fn num_places<const N: usize>(g: &Geometry<N>, block: [usize; N], items: usize) -> usize {
@@ -237,6 +236,29 @@ impl<T: Element> Tile<T> {
             }
         }
         best.expect("there is a tile of one row")
+    }
+
+    /// That of phases.
+    pub(super) fn of_phases<const N: usize>(g: &Geometry<N>, isa: Isa) -> Self {
+        Tile::new(isa, [g.coarse_per_group(), g.fine_per_group()])
+    }
+
+    /// Half cycles per position that one product per tap takes of phases, beside all else. Infinite where the sums of a pair of
+    /// panels have no room for so many.
+    pub(super) fn least<const N: usize>(&self, g: &Geometry<N>) -> f64 {
+        if self.has_room(g.num_taps()) { self.cost * g.num_taps() as f64 } else { f64::INFINITY }
+    }
+
+    /// Whether the sums of a pair of panels have room for so many products.
+    fn has_room(&self, num_products: usize) -> bool {
+        self.kernel.rows().saturating_mul(self.width).saturating_mul(num_products) <= SUMS_LEN
+    }
+
+    /// Half cycles to begin and end the tiles of all rows and lanes.
+    fn beginning(&self, [rows, lanes]: [usize; 2]) -> f64 {
+        let tiles = rows.div_ceil(self.kernel.rows()) * lanes.div_ceil(self.width);
+        let vectors = self.width / self.kernel.lanes() * self.kernel.rows();
+        tiles as f64 * (BEGINNING + vectors as f64 * SUM)
     }
 }
 

@@ -82,6 +82,10 @@ impl<const N: usize> Products<N> {
         Products { unit, apart, lines, filters, reach }
     }
 
+    pub(super) fn none() -> Self {
+        Products { unit: 1, apart: 1, lines: Vec::new(), filters: Vec::new(), reach: [0; N] }
+    }
+
     /// Products of a column.
     pub(super) fn len(&self) -> usize {
         self.filters.iter().map(|filter| filter.points.len()).sum()

@@ -24,7 +24,10 @@ use crate::runs::Block;
 pub(crate) struct Schedule<T: 'static, const N: usize> {
     pub(super) roles: Roles,
     pub(super) phases: Phases<N>,
+    /// None with [`Roles::Windows`].
     pub(super) products: Products<N>,
+    /// Tiles of sums of one pair of panels.
+    num_products: usize,
     pub(super) kernel: TileKernel<T>,
     /// Lanes of a panel.
     pub(super) width: usize,
@@ -61,8 +64,11 @@ pub(super) struct Lengths {
 impl<T: Element, const N: usize> Schedule<T, N> {
     /// Which filtering takes least, and with it.
     pub(crate) fn best(g: &Geometry<N>, isa: Isa) -> (Filtering, Self) {
-        let plain = Schedule::plain(g, isa);
-        match Schedule::minimal(g, isa) {
+        let tile = Tile::of_phases(g, isa);
+        let plain = Schedule::plain(g, isa, tile);
+        // Four positions share two products per tap at best.
+        let may_be_less = tile.least(g) / 2.0 < plain.cost;
+        match may_be_less.then(|| Schedule::minimal(g, tile)).flatten() {
             Some(minimal) if minimal.cost < plain.cost => (Filtering::Minimal, minimal),
             _ => (Filtering::Plain, plain),
         }
@@ -70,48 +76,53 @@ impl<T: Element, const N: usize> Schedule<T, N> {
 
     /// With minimal filtering where that is possible.
     pub(crate) fn new(g: &Geometry<N>, isa: Isa, filtering: Filtering) -> Self {
-        let minimal = if filtering == Filtering::Minimal { Schedule::minimal(g, isa) } else { None };
-        minimal.unwrap_or_else(|| Schedule::plain(g, isa))
+        let tile = Tile::of_phases(g, isa);
+        let minimal = if filtering == Filtering::Minimal { Schedule::minimal(g, tile) } else { None };
+        minimal.unwrap_or_else(|| Schedule::plain(g, isa, tile))
+    }
+
+    /// Whether minimal filtering is possible.
+    pub(crate) fn can_share(g: &Geometry<N>, isa: Isa) -> bool {
+        Schedule::minimal(g, Tile::<T>::of_phases(g, isa)).is_some()
     }
 
     /// `None` where the taps reach too far, or there are too many products for the sums of a pair of panels.
-    pub(crate) fn minimal(g: &Geometry<N>, isa: Isa) -> Option<Self> {
-        if !is_short(g) {
+    fn minimal(g: &Geometry<N>, tile: Tile<T>) -> Option<Self> {
+        if !is_short(g) || tile.least(g).is_infinite() {
             return None;
         }
         let phases = Phases::new(g);
         let products = Products::new(g, &phases, Filtering::Minimal);
-        let choice = Choice::phases(g, (&phases, &products), isa)?;
+        let choice = Choice::phases(g, (&phases, &products), tile)?;
         Some(Schedule::of(g, phases, products, choice))
     }
 
-    fn plain(g: &Geometry<N>, isa: Isa) -> Self {
-        let phases = Phases::new(g);
-        let products = Products::new(g, &phases, Filtering::Plain);
-        let by_windows = Choice::windows(g, isa);
-        let choice = match Choice::phases(g, (&phases, &products), isa) {
-            Some(by_phases) if by_phases.cost() <= by_windows.cost() => by_phases,
-            _ => by_windows,
-        };
-        Schedule::of(g, phases, products, choice)
+    fn plain(g: &Geometry<N>, isa: Isa, tile: Tile<T>) -> Self {
+        let (phases, by_windows) = (Phases::new(g), Choice::windows(g, isa));
+        if tile.least(g) <= by_windows.cost() {
+            let products = Products::new(g, &phases, Filtering::Plain);
+            if let Some(choice) = Choice::phases(g, (&phases, &products), tile)
+                && choice.cost() <= by_windows.cost()
+            {
+                return Schedule::of(g, phases, products, choice);
+            }
+        }
+        Schedule::of(g, phases, Products::none(), by_windows)
     }
 
     fn of(g: &Geometry<N>, phases: Phases<N>, products: Products<N>, choice: Choice<T, N>) -> Self {
-        let num_products = match choice.roles {
-            Roles::Phases => products.len(),
-            Roles::Windows => 1,
-        };
-        let (cost, [rows, lanes], parts) = choice.parts(g, num_products);
+        let (cost, [rows, lanes], parts) = choice.parts(g);
         let (coarse, columns) = match choice.roles {
             Roles::Phases => (rows, lanes * g.num_taps()),
             Roles::Windows => (lanes, rows),
         };
-        let Choice { roles, ref tile, block, items, .. } = choice;
+        let Choice { roles, ref tile, block, items, num_products, .. } = choice;
         let &Tile { kernel, width, .. } = tile;
         let mut schedule = Schedule {
             roles,
             phases,
             products,
+            num_products,
             kernel,
             width,
             pitch: kernel.rows().next_multiple_of(kernel.lanes()),
@@ -148,14 +159,6 @@ impl<T: Element, const N: usize> Schedule<T, N> {
         num_places(g, self.block, self.items)
     }
 
-    /// Tiles of sums of one pair of panels.
-    pub(super) fn num_products(&self) -> usize {
-        match self.roles {
-            Roles::Phases => self.products.len(),
-            Roles::Windows => 1,
-        }
-    }
-
     /// Elements of a panel of rows, of each point, for so many terms. With minimal filtering points begin in other sets of a cache, as
     /// all points of a column are written together.
     pub(super) fn rows_of_point(&self, num_terms: usize) -> usize {
@@ -186,7 +189,7 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             Roles::Phases => of_items(products.columns(block)),
             Roles::Windows => of_items(block),
         };
-        let sums = m * self.width * self.num_products();
+        let sums = m * self.width * self.num_products;
         Lengths {
             rows: row_panels * products.num_points() * self.rows_of_point(num_terms),
             // The last line is where phases lie that no tap reads.
