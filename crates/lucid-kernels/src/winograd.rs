@@ -10,6 +10,9 @@
 //! infinity    a2 b2 d1 - (a2 + b2) d3 + d5
 //! ```
 //!
+//! The values are taken over the product of the point's distances from the others; at 0 that is left to the output, so that
+//! the values at 0 and at infinity are taps as they are.
+//!
 //! A filter of two taps has nothing at infinity, and one whose middle tap alone is there has nothing at 0 either. The
 //! points were chosen for small errors and for constants that are exact in binary: see the accuracy test of lucid-conv.
 
@@ -29,16 +32,18 @@ pub const WINOGRAD_POINTS: usize = 6;
 /// The squares' factors: `a = 3/4` and `b = 3/2`.
 pub(crate) const A: f64 = 0.75;
 pub(crate) const B: f64 = 1.5;
+/// The value at 0 is over the product of its distances from the others.
+pub(crate) const AT_ZERO: f64 = 1.0 / (A * A * B * B);
 
 /// What the taps `w0, w1, w2` of a filter are multiplied with for a point: its value there, over the product of the
-/// point's distances from the others.
+/// point's distances from the others, or at 0 as it is.
 ///
-/// Points are counted 0, a, -a, b, -b, infinity.
+/// Points are counted 0, a, -a, b, -b, infinity. At the first and the last one the value is a tap as it is.
 pub fn winograd_weights(point: usize) -> [f64; 3] {
     let (a2, b2) = (A * A, B * B);
     let at = |x: f64, scale: f64| [1.0 / scale, x / scale, x * x / scale];
     match point {
-        0 => [1.0 / (a2 * b2), 0.0, 0.0],
+        0 => [1.0, 0.0, 0.0],
         1 => at(A, 2.0 * a2 * (a2 - b2)),
         2 => at(-A, 2.0 * a2 * (a2 - b2)),
         3 => at(B, 2.0 * b2 * (b2 - a2)),
@@ -106,7 +111,8 @@ pub enum Bias<'a, T> {
 ///
 /// let mut sums = [1.0, 2.0, 3.0, 4.0, 5.0];
 /// assert!(winograd_outputs(Isa::best(), &mut sums, &[0, 1, 2, 3, 4], 1, Bias::Same(10.0)));
-/// assert_eq!(sums[0], 10.0 + 1.0 + 2.0 + 3.0 + 4.0 + 5.0);
+/// let first: f64 = 10.0 + 64.0 / 81.0 * 1.0 + 2.0 + 3.0 + 4.0 + 5.0;
+/// assert!((sums[0] - first).abs() < 1e-12);
 /// ```
 ///
 /// # Panics
@@ -236,8 +242,8 @@ unsafe fn outputs<X: Vector<Element: Float>>(
     let &Outputs { sums, starts, len, bias } = outputs;
     let (a2, b2) = (A * A, B * B);
     // SAFETY: the caller promises the instruction set.
-    let [one, minus_one, a, b, a_squared, b_squared, a_cubed, b_cubed] =
-        [1.0, -1.0, A, B, a2, b2, A * a2, B * b2].map(|value| unsafe { constant::<X>(value) });
+    let [one, minus_one, at_zero, a, b, a_squared, b_squared, a_cubed, b_cubed] =
+        [1.0, -1.0, AT_ZERO, A, B, a2, b2, A * a2, B * b2].map(|value| unsafe { constant::<X>(value) });
     // SAFETY: the caller promises the instruction set.
     let zero = unsafe { X::zero() };
     let bias_at = |at: usize| match bias {
@@ -269,7 +275,7 @@ unsafe fn outputs<X: Vector<Element: Float>>(
         let (even_b, odd_b) = (fma(one, load(3), load(4)), fma(minus_one, load(4), load(3)));
         let at_infinity = if starts.len() > 5 { fma(one, load(5), bias) } else { bias };
         let outputs = [
-            fma(one, fma(one, load(0), bias), fma(one, even_a, even_b)),
+            fma(one, fma(at_zero, load(0), bias), fma(one, even_a, even_b)),
             fma(a, odd_a, fma(b, odd_b, bias)),
             fma(a_squared, even_a, fma(b_squared, even_b, bias)),
             fma(a_cubed, odd_a, fma(b_cubed, odd_b, at_infinity)),

@@ -19,9 +19,10 @@ pub struct FilterLayout {
     pub taps: [Option<usize>; 3],
     /// From a source's taps to the next one's.
     pub source_stride: usize,
-    /// By point: where the values of the first source belong, and how far from them those of the next one. The point 0 is left
-    /// out where the first tap is missing, and infinity where the third one is.
-    pub values: [(usize, usize); WINOGRAD_POINTS],
+    /// By point: where the values of the first source belong, and how far from them those of the next one. All points that the
+    /// taps have, without 0 where the first tap is missing and without infinity where the third one is; or two opposite ones
+    /// alone, as those of 0 and infinity are taps.
+    pub values: [Option<(usize, usize)>; WINOGRAD_POINTS],
 }
 
 /// Writes the values of filters at points: the taps times [`winograd_weights`].
@@ -38,7 +39,7 @@ pub struct FilterLayout {
 ///     num_sources: 1,
 ///     taps: [Some(0), Some(1), None],
 ///     source_stride: 2,
-///     values: [(0, 1), (1, 1), (2, 1), (3, 1), (4, 1), (0, 0)],
+///     values: [Some((0, 1)), Some((1, 1)), Some((2, 1)), Some((3, 1)), Some((4, 1)), None],
 /// };
 /// winograd_filters(Isa::best(), &taps, &layout, &mut values);
 /// let [w0, w1, _] = winograd_weights(1);
@@ -62,9 +63,10 @@ pub fn winograd_filters<T: Element>(isa: Isa, taps: &[T], layout: &FilterLayout,
     };
     let mut places = layout.taps.iter().flatten();
     assert!(places.all(|&at| fits(at, source_stride, taps.len())), "{layout:?} reads beyond {}", taps.len());
-    let (first, last) = (layout.taps[0].is_none() as usize, layout.taps[2].is_some() as usize);
-    let points = first..WINOGRAD_POINTS - 1 + last;
-    let mut places = layout.values[points].iter();
+    let wanted = layout.values.map(|place| place.is_some());
+    let is_choice = [[there[0], true, true, true, true, there[2]], A_ALONE, B_ALONE].contains(&wanted);
+    assert!(is_choice, "{layout:?} has other points than all of its taps' or two opposite ones");
+    let mut places = layout.values.iter().flatten();
     assert!(
         places.all(|&(at, stride)| fits(at, stride, values.len())),
         "{layout:?} writes beyond {}",
@@ -75,6 +77,9 @@ pub fn winograd_filters<T: Element>(isa: Isa, taps: &[T], layout: &FilterLayout,
     unsafe { T::filters(isa, &job) }
 }
 
+const A_ALONE: [bool; WINOGRAD_POINTS] = [false, true, true, false, false, false];
+const B_ALONE: [bool; WINOGRAD_POINTS] = [false, false, false, true, true, false];
+
 /// Which values to write: for every source there are all rows of each tap from `taps` on, and of each value from `values` on.
 #[derive(Debug)]
 pub struct Values<'a, T> {
@@ -83,13 +88,14 @@ pub struct Values<'a, T> {
     layout: &'a FilterLayout,
 }
 
-/// Whole vectors of the values from row `done` on; returns up to which.
+/// Whole vectors of the values from row `done` on, at the points `a` and `-a` or `b` and `-b`, or, if both, at all that there
+/// are; returns up to which.
 ///
 /// # Safety
 /// The instruction set of `X` must be available, and the function inlined into one that enables it; the job must be as
 /// [`Values`] says.
 #[inline(always)]
-unsafe fn filters<X, const W0: bool, const W1: bool, const W2: bool>(
+unsafe fn filters<X, const W0: bool, const W1: bool, const W2: bool, const A: bool, const B: bool>(
     job: &Values<'_, X::Element>,
     done: usize,
 ) -> usize
@@ -107,16 +113,9 @@ where
         return done;
     }
     // Of opposite points the even factors are equal, and the odd one has the other sign.
-    let [[product, ..], [a0, a1, a2], [b0, b1, b2]] = [0, 1, 3].map(winograd_weights);
-    let [product, a0, a1, a2, b0, b1, b2] = [
-        constant(product),
-        constant(a0),
-        constant(a1),
-        constant(a2),
-        constant(b0),
-        constant(b1),
-        constant(b2),
-    ];
+    let [[a0, a1, a2], [b0, b1, b2]] = [1, 3].map(winograd_weights);
+    let [a0, a1, a2, b0, b1, b2] =
+        [constant(a0), constant(a1), constant(a2), constant(b0), constant(b1), constant(b2)];
     let [minus_a1, minus_b1] = [constant(-winograd_weights(1)[1]), constant(-winograd_weights(3)[1])];
     // SAFETY: the caller promises the instruction set.
     let zero = unsafe { X::zero() };
@@ -126,7 +125,10 @@ where
     for source in 0..layout.num_sources {
         // Of what is missing, no element is read or written: it may begin anywhere.
         let taps = layout.taps.map(|at| taps.wrapping_add(at.unwrap_or(0) + source * layout.source_stride));
-        let values = layout.values.map(|(at, stride)| values.wrapping_add(at + source * stride));
+        let values = layout.values.map(|place| {
+            let (at, stride) = place.unwrap_or_default();
+            values.wrapping_add(at + source * stride)
+        });
         for row in (done..whole).step_by(X::LANES) {
             let load = |tap: usize| {
                 // row + LANES <= rows  =>  within the rows that the caller promises.
@@ -145,18 +147,26 @@ where
             if W2 {
                 let w2 = load(2);
                 (even_a, even_b) = (fma(a2, w2, zero), fma(b2, w2, zero));
-                store(5, w2);
+                if A && B {
+                    store(5, w2);
+                }
             }
             if W0 {
                 let w0 = load(0);
                 (even_a, even_b) = (fma(a0, w0, even_a), fma(b0, w0, even_b));
-                store(0, fma(product, w0, zero));
+                if A && B {
+                    store(0, w0);
+                }
             }
             let w1 = if W1 { load(1) } else { zero };
-            store(1, fma(a1, w1, even_a));
-            store(2, fma(minus_a1, w1, even_a));
-            store(3, fma(b1, w1, even_b));
-            store(4, fma(minus_b1, w1, even_b));
+            if A {
+                store(1, fma(a1, w1, even_a));
+                store(2, fma(minus_a1, w1, even_a));
+            }
+            if B {
+                store(3, fma(b1, w1, even_b));
+                store(4, fma(minus_b1, w1, even_b));
+            }
         }
     }
     whole
@@ -168,24 +178,35 @@ where
 /// The instruction sets must be available, and the function inlined into one that enables them; the job must be as its type
 /// says.
 #[inline(always)]
-unsafe fn every_row<X, Y, Z, S, const W0: bool, const W1: bool, const W2: bool>(job: &Values<'_, X::Element>)
-where
+unsafe fn every_row<
+    X,
+    Y,
+    Z,
+    S,
+    const W0: bool,
+    const W1: bool,
+    const W2: bool,
+    const A: bool,
+    const B: bool,
+>(
+    job: &Values<'_, X::Element>,
+) where
     X: Vector<Element: Float>,
     Y: Vector<Element = X::Element>,
     Z: Vector<Element = X::Element>,
     S: Vector<Element = X::Element>,
 {
     // SAFETY: the caller promises the same.
-    let done = unsafe { filters::<X, W0, W1, W2>(job, 0) };
+    let done = unsafe { filters::<X, W0, W1, W2, A, B>(job, 0) };
     // SAFETY: the caller promises the same.
-    let done = unsafe { filters::<Y, W0, W1, W2>(job, done) };
+    let done = unsafe { filters::<Y, W0, W1, W2, A, B>(job, done) };
     // SAFETY: the caller promises the same.
-    let done = unsafe { filters::<Z, W0, W1, W2>(job, done) };
+    let done = unsafe { filters::<Z, W0, W1, W2, A, B>(job, done) };
     // SAFETY: the caller promises the same.
-    unsafe { filters::<S, W0, W1, W2>(job, done) };
+    unsafe { filters::<S, W0, W1, W2, A, B>(job, done) };
 }
 
-/// Every row of filters with the taps that there are.
+/// Every row of filters at the points and with the taps that there are.
 ///
 /// # Safety
 /// As [`every_row`].
@@ -197,15 +218,37 @@ where
     Z: Vector<Element = X::Element>,
     S: Vector<Element = X::Element>,
 {
+    match job.layout.values.map(|place| place.is_some()) {
+        // SAFETY: the caller promises the same.
+        A_ALONE => unsafe { every_tap::<X, Y, Z, S, true, false>(job) },
+        // SAFETY: the caller promises the same.
+        B_ALONE => unsafe { every_tap::<X, Y, Z, S, false, true>(job) },
+        // SAFETY: the caller promises the same.
+        _ => unsafe { every_tap::<X, Y, Z, S, true, true>(job) },
+    }
+}
+
+/// Every row of filters with the taps that there are, at some points.
+///
+/// # Safety
+/// As [`every_row`].
+#[inline(always)]
+unsafe fn every_tap<X, Y, Z, S, const A: bool, const B: bool>(job: &Values<'_, X::Element>)
+where
+    X: Vector<Element: Float>,
+    Y: Vector<Element = X::Element>,
+    Z: Vector<Element = X::Element>,
+    S: Vector<Element = X::Element>,
+{
     match job.layout.taps.map(|tap| tap.is_some()) {
         // SAFETY: the caller promises the same.
-        [true, true, true] => unsafe { every_row::<X, Y, Z, S, true, true, true>(job) },
+        [true, true, true] => unsafe { every_row::<X, Y, Z, S, true, true, true, A, B>(job) },
         // SAFETY: the caller promises the same.
-        [true, true, false] => unsafe { every_row::<X, Y, Z, S, true, true, false>(job) },
+        [true, true, false] => unsafe { every_row::<X, Y, Z, S, true, true, false, A, B>(job) },
         // SAFETY: the caller promises the same.
-        [true, false, false] => unsafe { every_row::<X, Y, Z, S, true, false, false>(job) },
+        [true, false, false] => unsafe { every_row::<X, Y, Z, S, true, false, false, A, B>(job) },
         // SAFETY: the caller promises the same.
-        [false, true, false] => unsafe { every_row::<X, Y, Z, S, false, true, false>(job) },
+        [false, true, false] => unsafe { every_row::<X, Y, Z, S, false, true, false, A, B>(job) },
         others => unreachable!("the caller has checked the taps {others:?}"),
     }
 }
@@ -269,7 +312,15 @@ mod tests {
         let number = |i: usize| T::from(i * i % 31).unwrap() - T::from(15).unwrap();
         for isa in Isa::available() {
             for rows in 1..40 {
-                for lacks in [[false; 3], [false, false, true], [false, true, true], [true, false, true]] {
+                for (lacks, wanted) in
+                    [[false; 3], [false, false, true], [false, true, true], [true, false, true]]
+                        .into_iter()
+                        .flat_map(|lacks| {
+                            [[true; WINOGRAD_POINTS], A_ALONE, B_ALONE].map(|wanted| (lacks, wanted))
+                        })
+                {
+                    let is_left_out =
+                        |point: usize| !wanted[point] || (point == 0 && lacks[0]) || (point == 5 && lacks[2]);
                     let (num_sources, source_stride) = (3, 3 * rows + 1);
                     let taps: Vec<T> = (0..num_sources * source_stride).map(number).collect();
                     let places = [0, 1, 2].map(|tap| (!lacks[tap]).then_some(tap * rows));
@@ -279,14 +330,15 @@ mod tests {
                         num_sources,
                         taps: places,
                         source_stride,
-                        values: [0, 1, 2, 3, 4, 5].map(|point| (point * (rows + 2), stride)),
+                        values: std::array::from_fn(|point| {
+                            (!is_left_out(point)).then_some((point * (rows + 2), stride))
+                        }),
                     };
                     let mut values = vec![T::nan(); num_sources * stride];
                     winograd_filters(isa, &taps, &layout, &mut values);
                     for (at, &found) in values.iter().enumerate() {
                         let (source, point, row) = (at / stride, at % stride / (rows + 2), at % (rows + 2));
-                        let is_left_out = (point == 0 && lacks[0]) || (point == 5 && lacks[2]);
-                        if is_left_out || row >= rows {
+                        if is_left_out(point) || row >= rows {
                             assert!(found.is_nan(), "{isa} {rows}: {point} {row} {found}");
                             continue;
                         }
@@ -320,7 +372,7 @@ mod tests {
             num_sources: 2,
             taps: [Some(0), Some(2), None],
             source_stride: 4,
-            values: [(0, 2); WINOGRAD_POINTS],
+            values: [Some((0, 2)), Some((0, 2)), Some((0, 2)), Some((0, 2)), Some((0, 2)), None],
         };
         winograd_filters(Isa::Portable, &[0.0; 8], &layout, &mut [0.0; 4]);
         winograd_filters(Isa::Portable, &[0.0; 7], &layout, &mut [0.0; 4]);

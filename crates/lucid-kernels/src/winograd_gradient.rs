@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! dw_t = sum over points p of winograd_weights(p)[t] * sum over columns of gradients_p(g) lines_p(d)
-//! gradients: g0;  (g0 + a2 g2) +- a (g1 + a2 g3);  (g0 + b2 g2) +- b (g1 + b2 g3);  g3
+//! gradients: g0 / (a2 b2);  (g0 + a2 g2) +- a (g1 + a2 g3);  (g0 + b2 g2) +- b (g1 + b2 g3);  g3
 //! ```
 //!
 //! and six products per column serve three taps, instead of twelve. Here entries are vectors of channels: nothing is shuffled.
@@ -17,7 +17,9 @@ use num_traits::Float;
 use crate::element::Element;
 use crate::isa::Isa;
 use crate::vector::Vector;
-use crate::winograd::{A, B, WINOGRAD_OUTPUTS, WINOGRAD_POINTS, at_points, constant, winograd_weights};
+use crate::winograd::{
+    A, AT_ZERO, B, WINOGRAD_OUTPUTS, WINOGRAD_POINTS, at_points, constant, winograd_weights,
+};
 
 /// What columns are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub enum ColumnKind {
 /// let (gradients, mut lines) = ([1.0, 10.0, 100.0, 1000.0], [0.0; 6]);
 /// let starts = [0, 1, 2, 3, 4, 5];
 /// winograd_columns(Isa::best(), ColumnKind::Outputs, &gradients, (1, 1), 0..6, &mut lines, starts);
-/// assert_eq!([lines[0], lines[5]], [1.0, 1000.0]);
+/// assert_eq!([lines[0], lines[5]], [64.0 / 81.0, 1000.0]);
 /// assert_eq!(lines[1], 1.0 + 0.75 * 10.0 + 0.75 * 0.75 * 100.0 + 0.75 * 0.75 * 0.75 * 1000.0);
 /// ```
 ///
@@ -216,14 +218,16 @@ unsafe fn gradients<X: Vector<Element: Float>, const ZERO: bool, const INFINITY:
     store: impl Fn(usize, X),
 ) {
     // SAFETY: the caller promises the instruction set.
-    let [a, minus_a, b, minus_b, a_squared, b_squared] =
-        [A, -A, B, -B, A * A, B * B].map(|value| unsafe { constant::<X>(value) });
+    let [a, minus_a, b, minus_b, a_squared, b_squared, at_zero] =
+        [A, -A, B, -B, A * A, B * B, AT_ZERO].map(|value| unsafe { constant::<X>(value) });
+    // SAFETY: the caller promises the instruction set.
+    let zero = unsafe { X::zero() };
     // factor * x + addend
     // SAFETY: the caller promises the instruction set.
     let fma = |factor: X, x: X, addend: X| unsafe { factor.multiply_add(x, addend) };
     let [g0, g1, g2, g3] = [load(0), load(1), load(2), load(3)];
     if ZERO {
-        store(0, g0);
+        store(0, fma(at_zero, g0, zero));
     }
     let (even, odd) = (fma(a_squared, g2, g0), fma(a_squared, g3, g1));
     store(1, fma(a, odd, even));
@@ -253,8 +257,8 @@ where
     // SAFETY: the caller promises the instruction set.
     let constant = |value: f64| unsafe { constant::<X>(value) };
     // Of opposite points the even factors are equal, and the odd one has the other sign.
-    let [[product, ..], [a0, a1, a2], [b0, b1, b2]] = [0, 1, 3].map(winograd_weights);
-    let (product, one, minus_one) = (constant(product), constant(1.0), constant(-1.0));
+    let [[a0, a1, a2], [b0, b1, b2]] = [1, 3].map(winograd_weights);
+    let (one, minus_one) = (constant(1.0), constant(-1.0));
     let (a0, a1, a2, b0, b1, b2) =
         (constant(a0), constant(a1), constant(a2), constant(b0), constant(b1), constant(b2));
     // SAFETY: the caller promises the instruction set.
@@ -280,7 +284,7 @@ where
         let (a, minus_a, b, minus_b) = (load(1), load(2), load(3), load(4));
         let (even_a, even_b) = (fma(one, minus_a, a), fma(one, minus_b, b));
         if W0 {
-            store(0, fma(a0, even_a, fma(b0, even_b, fma(product, load(0), zero))));
+            store(0, fma(a0, even_a, fma(b0, even_b, load(0))));
         }
         if W1 {
             let (odd_a, odd_b) = (fma(minus_one, minus_a, a), fma(minus_one, minus_b, b));

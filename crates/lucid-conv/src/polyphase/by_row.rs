@@ -23,8 +23,9 @@ use super::tiling::{MAX_COLUMNS, row_kernel};
 use super::transform::Transform;
 use super::weights::Panels;
 
-/// Weights that are made on the way at a time: they stay in a second-level cache.
-pub(crate) const MADE_LEN: usize = 40 * 1024;
+/// Elements of taps whose values at the points are made at a time: those of two points stay in a second-level cache with them.
+/// Fewer would stay in a first-level one, but make tiles of few terms.
+pub(crate) const TAPS_LEN: usize = 32 * 1024;
 const _: () = assert!(MAX_COLUMNS <= 6, "gather_columns knows runs up to 6");
 /// Source channels of which all tiles take their columns before the next ones.
 const TOGETHER: usize = 8;
@@ -38,7 +39,7 @@ pub(crate) struct Columns<T: 'static> {
     sums: Vec<T>,
     /// Of the rows of a panel.
     biases: Vec<T>,
-    /// By sum: weights that were made on the way.
+    /// Weights that were made on the way, of two sums.
     weights: Vec<T>,
     /// Lines that are transposed.
     lines: Vec<T>,
@@ -154,11 +155,11 @@ impl<T: Element> Columns<T> {
                 match schedule.transforms.get(number) {
                     None => {
                         own.chunks_exact_mut(rows).for_each(|column| column.copy_from_slice(&self.biases));
-                        all.add((0, 0..all.channels), &weights[..panel_len], None, own);
+                        let weights = (&weights[..panel_len], all.in_turn(0, all.channels));
+                        all.add((0, 0..all.channels), weights, None, own);
                     }
                     Some(transform) => {
-                        let (of_source, made) = (panel_len / all.channels, &mut self.weights);
-                        all.add_minimal((transform, *isa), (weights, of_source), made, own);
+                        all.add_minimal((transform, *isa), weights, &mut self.weights, own);
                         let sums = [0, 1, 2, 3, 4, 5].map(|sum| sum * of_sum);
                         for column in 0..columns {
                             let starts = sums.map(|start| start + column * rows);
@@ -283,41 +284,53 @@ struct Terms<'a, T: 'static> {
 }
 
 impl<T: Element> Terms<'_, T> {
-    /// Of all sums.
-    fn num_terms(&self) -> usize {
-        self.offsets.iter().map(Vec::len).sum()
-    }
-
     /// The sums of a panel with minimal filtering, of the taps of its rows; other weights may follow them.
+    ///
+    /// Those at two opposite points are made at a time, and those at 0 and at infinity are taps: less is written, and read
+    /// while it is near.
     fn add_minimal(
         &self,
         (transform, isa): (&Transform, Isa),
-        (taps, of_source): (&[T], usize),
+        taps: &[T],
         made: &mut Vec<T>,
         sums: &mut [T],
     ) {
-        let of_source_made = self.num_terms() * self.rows;
-        let at_once = (MADE_LEN / of_source_made.max(1)).clamp(1, self.channels);
-        made.resize((at_once * of_source_made).max(made.len()), T::zero());
-        let num_runs = self.offsets.len() * self.tiles.len();
+        let of_source = transform.source_len();
+        let at_once = (TAPS_LEN / of_source.max(1)).clamp(1, self.channels);
+        let (of_sum, num_tiles) = (self.columns * self.rows, self.tiles.len());
+        let num_runs = self.offsets.len() * num_tiles;
         for start in (0..self.channels).step_by(at_once) {
             let sources = start..(start + at_once).min(self.channels);
-            let mut first = [0; WINOGRAD_POINTS + 1];
-            for (sum, offsets) in self.offsets.iter().enumerate() {
-                first[sum + 1] = first[sum] + offsets.len() * self.rows * sources.len();
-            }
             let (own, next) = taps[start * of_source..].split_at(sources.len() * of_source);
             let next = &next[..next.len().min(at_once * of_source)];
-            transform.run(isa, self.rows, (own, sources.len()), (made, &first));
-            let of_sum = self.columns * self.rows;
-            for (sum, sums) in sums.chunks_exact_mut(of_sum).enumerate() {
-                let weights = &made[first[sum]..first[sum + 1]];
-                // What comes next arrives meanwhile, a part with each tile.
-                let part = next.len() / num_runs;
-                let next = &next[sum * self.tiles.len() * part..];
-                self.add((sum, sources.clone()), weights, Some((next, part)), sums);
+            // What comes next arrives meanwhile, a part with each tile.
+            let part = next.len() / num_runs;
+            let mut add = |sum: usize, (weights, layout): (&[T], Option<SignalLayout<'_>>)| {
+                let next = Some((&next[sum * num_tiles * part..], part));
+                let sums = &mut sums[sum * of_sum..][..of_sum];
+                self.add((sum, sources.clone()), (weights, layout), next, sums);
+            };
+            for sum in [0, WINOGRAD_POINTS - 1] {
+                if sum < self.offsets.len() {
+                    add(sum, (own, SignalLayout::new(transform.taps_of(sum), of_source, sources.len())));
+                }
+            }
+            for sum in [1, 3] {
+                let made_len = |sum: usize| self.offsets[sum].len() * self.rows * sources.len();
+                let (first, both) = (made_len(sum), made_len(sum) + made_len(sum + 1));
+                made.resize(both.max(made.len()), T::zero());
+                let mut starts = [0; WINOGRAD_POINTS];
+                starts[sum + 1] = first;
+                transform.run(isa, sum..sum + 2, (own, sources.len()), (made, &starts));
+                add(sum, (&made[..first], self.in_turn(sum, sources.len())));
+                add(sum + 1, (&made[first..both], self.in_turn(sum + 1, sources.len())));
             }
         }
+    }
+
+    /// Weights of some sources one after the other.
+    fn in_turn(&self, sum: usize, num_sources: usize) -> Option<SignalLayout<'static>> {
+        SignalLayout::new(&[0], self.rows, num_sources * self.offsets[sum].len())
     }
 
     /// Adds the products of some source channels to a sum of a panel, `[column][row]`; with minimal filtering the first ones
@@ -325,10 +338,11 @@ impl<T: Element> Terms<'_, T> {
     fn add(
         &self,
         (sum, sources): (usize, Range<usize>),
-        weights: &[T],
+        (weights, layout): (&[T], Option<SignalLayout<'_>>),
         next: Option<(&[T], usize)>,
         sums: &mut [T],
     ) {
+        let layout = layout.expect("a panel fits in memory");
         let (rows, of_source) = (self.rows, self.offsets[sum].len());
         let num_terms = sources.len() * of_source;
         let is_begun = next.is_none() || sources.start > 0;
@@ -341,7 +355,6 @@ impl<T: Element> Terms<'_, T> {
         }
         let before: usize = self.offsets[..sum].iter().map(Vec::len).sum();
         let values = &self.values[before * self.columns * self.channels..];
-        let layout = SignalLayout::new(&[0], rows, num_terms).expect("a panel fits in memory");
         let zeros = [T::zero(); MAX_COLUMNS];
         for (number, Tile { columns, kernel }) in self.tiles.iter().enumerate() {
             let first = columns.start * self.channels * of_source + sources.start * of_source * columns.len();

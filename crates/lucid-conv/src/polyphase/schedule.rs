@@ -10,7 +10,7 @@ use std::sync::Arc;
 use lucid_kernels::{Element, Isa};
 
 use super::MAX_WINDOW_LEN;
-use super::by_row::MADE_LEN;
+use super::by_row::TAPS_LEN;
 use super::form::{Filtering, Form};
 use super::moves::CHUNK;
 use super::place::Portions;
@@ -143,8 +143,11 @@ impl<T: Element, const N: usize> Schedule<T, N> {
                     .map(move |sum| Panels::new(form, Arc::clone(class), sum, (tiling, tile)))
             })
             .collect();
-        let minimal = form.classes.iter().filter(|_| form.unit > 1);
-        let transforms = minimal.map(|class| Transform::new(class, is_whole(&form, class))).collect();
+        let minimal = panels.iter().filter(|panels| form.unit > 1 && panels.sum == 0);
+        let transform = |panels: &Panels<T, N>| {
+            Transform::new(&panels.class, is_whole(&form, &panels.class), panels.rows)
+        };
+        let transforms = minimal.map(transform).collect();
         let main = panels.iter().max_by_key(|panels| panels.class.phases.len() * panels.terms().len());
         let num_terms: usize = panels.iter().map(|panels| panels.terms().len()).sum();
         let of_column = form.source_channels.saturating_mul(num_terms).max(1);
@@ -332,7 +335,9 @@ impl<T: Element, const N: usize> Schedule<T, N> {
             Tiling::Rows => {
                 let columns = self.strips * self.layout.width;
                 let values = columns * self.form.source_channels * self.num_terms(0..self.offsets.len());
-                values + self.num_rows(self.chunk) * columns + if self.form.unit > 1 { MADE_LEN } else { 0 }
+                values
+                    + self.num_rows(self.chunk) * columns
+                    + if self.form.unit > 1 { 2 * TAPS_LEN } else { 0 }
             }
         };
         source + sums + panels + on_the_way

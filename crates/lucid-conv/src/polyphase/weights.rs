@@ -298,7 +298,7 @@ impl<'a> Packer<'a> {
             *start = first + panel * len + sources.start * (len / self.num_sources);
             first += len * self.num_panels;
         }
-        transform.run(self.isa, pitch, (taps, sources.len()), (values, &starts));
+        transform.run(self.isa, 0..WINOGRAD_POINTS, (taps, sources.len()), (values, &starts));
     }
 
     /// Writes the taps of some sources, the first of which begins the weight, as `[source][tap][row]`.
