@@ -261,6 +261,30 @@ impl<const N: usize> Plan<N> {
         &self.recipes[pass as usize]
     }
 
+    /// Multiplications that `pass` makes: fewer than [the definition's](Geometry::multiplications) where neighbours share products,
+    /// and a few more where rows are filled up with columns that nobody reads.
+    ///
+    /// ```
+    /// use lucid_conv::{Options, Pass, Plan, Shapes};
+    ///
+    /// let options = Options::<1>::conv_transpose().stride(8).padding(4);
+    /// let plan = Plan::new(options.resolve(Shapes { x: &[1, 256, 688], w: &[256, 128, 16] })?);
+    /// // Five for eight.
+    /// let share = plan.multiplications(Pass::BackwardData) / plan.geometry().multiplications();
+    /// assert!((0.62..0.64).contains(&share));
+    /// # Ok::<(), lucid_conv::Error>(())
+    /// ```
+    pub fn multiplications(&self, pass: Pass) -> f64 {
+        let (g, recipe) = (&self.geometry, self.recipe(pass));
+        let form = match (recipe.algorithm.filtering(), recipe.panels) {
+            (Some(filtering), None) => Form::of_gradient(g, filtering),
+            (Some(filtering), Some(shape)) => Form::with_phases(g, pass, filtering, shape.is_trimmed),
+            (None, _) => return g.multiplications(),
+        };
+        let channels = g.fine_per_group() as f64 * g.coarse_per_group() as f64 * g.groups as f64;
+        form.multiplications() * channels * g.batch() as f64
+    }
+
     /// Bytes of workspace that `pass` takes per thread for elements of type `T`, beside what a matrix product packs for
     /// itself. It is bounded, whatever the batch and the length of the signal, though short signals and small batches take less. Matrix products take at most 128 Ki
     /// elements, or one channel's taps where those are more; the polyphase form buffers some positions of all channels

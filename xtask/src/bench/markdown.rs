@@ -82,6 +82,9 @@ fn page_text(record: &Record, record_link: &str, plots: &[String]) -> String {
         section(&mut page, record, summary, plot);
     }
     notes(&mut page, &summaries);
+    if let Some(limits) = &record.limits {
+        page.push_str(&limits.section());
+    }
     if let Some(models) = &record.models {
         page.push_str(&models::section(models));
     }

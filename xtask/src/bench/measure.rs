@@ -59,16 +59,18 @@ pub(super) struct Timing {
 /// Multiply-adds per second that all threads of the pool reach together, counting two operations each: the best of
 /// [`PEAK_ROUNDS`], because whatever else runs can only lower one.
 pub(super) fn peak(pool: &ThreadPool) -> f64 {
+    (0..PEAK_ROUNDS).map(|_| peak_now(pool)).fold(0.0, f64::max)
+}
+
+/// The same at this moment, in some tens of milliseconds.
+pub(super) fn peak_now(pool: &ThreadPool) -> f64 {
     let start = Barrier::new(pool.current_num_threads());
-    let round = |_| -> f64 {
-        let of_each = pool.broadcast(|_| {
-            // One thread alone may run at a higher clock than all of them.
-            start.wait();
-            fma_peak::<f32>(Isa::best())
-        });
-        of_each.iter().sum()
-    };
-    (0..PEAK_ROUNDS).map(round).fold(0.0, f64::max)
+    let of_each = pool.broadcast(|_| {
+        // One thread alone may run at a higher clock than all of them.
+        start.wait();
+        fma_peak::<f32>(Isa::best())
+    });
+    of_each.iter().sum()
 }
 
 /// Times a layer on the threads of `pool`.

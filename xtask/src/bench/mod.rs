@@ -9,6 +9,7 @@ mod compare;
 mod contest;
 mod inputs;
 mod layer;
+mod limits;
 mod lucid;
 mod markdown;
 mod measure;
@@ -72,11 +73,15 @@ pub(crate) struct Args {
     /// Compare the networks of the examples with ONNX Runtime instead of layers, and put the result into the newest record
     #[arg(long, conflicts_with_all = ["peers", "layers", "pass", "algorithm", "json"])]
     models: bool,
+    /// Measure how near lucid comes to what the machine can do: the output on one thread and on all, in turn with the
+    /// multiply-add peak, a copy of input and output, and a sum of the weight. Put the result into the newest record
+    #[arg(long, conflicts_with_all = ["peers", "models", "layers", "pass", "threads", "algorithm", "json"])]
+    limits: bool,
     /// Python with torch, onnxruntime and onnx [default: the one of target/peers/venv]
     #[arg(long, value_name = "FILE", env = "LUCID_PEERS_PYTHON")]
     python: Option<PathBuf>,
     /// Measure nothing: render a record as the page docs/benchmarks.md with its plots [default: the newest record]
-    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["peers", "models", "json"])]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["peers", "models", "limits", "json"])]
     report: Option<Option<PathBuf>>,
 }
 
@@ -127,6 +132,7 @@ impl Args {
             json: Some(json),
             peers: Vec::new(),
             models: false,
+            limits: false,
             python: None,
             report: None,
         }
@@ -149,6 +155,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     layers.retain(|layer| layer.name.contains(&args.filter));
     if layers.is_empty() {
         return Err(Error::NoLayer { filter: args.filter.clone(), names: names.join(", ") });
+    }
+    if args.limits {
+        return measure_limits(args, &layers);
     }
     let timed = args.pass.map_or(Timed::ALL.to_vec(), |pass| vec![pass]);
     if args.peers.is_empty() { measure(args, &layers, &timed) } else { compare(args, &layers, &timed) }
@@ -231,6 +240,17 @@ fn compare_models(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// Times lucid beside what the machine can do, and keeps the result.
+fn measure_limits(args: &Args, layers: &[Layer]) -> Result<()> {
+    let limits = limits::measure(layers, args.seconds)?;
+    if args.filter.is_empty() {
+        println!("record: {}", limits.keep()?.display());
+    } else {
+        println!("no record: it has all layers, so leave out --filter");
+    }
+    Ok(())
+}
+
 fn pool(threads: Option<u16>) -> Result<ThreadPool> {
     // 0 is rayon's word for one per core.
     let num_threads = threads.map_or(0, usize::from);
@@ -272,6 +292,7 @@ mod tests {
             ("bench --peers pytorch", "torch, onnxruntime, candle, burn, rten, tract"),
             ("bench --peers torch --report", "--report"),
             ("bench --models --peers torch", "--peers"),
+            ("bench --limits --threads 1", "--threads"),
             ("bench --pass both", "forward, train"),
         ] {
             let error = parse(line).err().unwrap();

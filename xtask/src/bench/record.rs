@@ -13,6 +13,7 @@ use lucid_kernels::Isa;
 use serde::{Deserialize, Serialize};
 
 use super::Timed;
+use super::limits::Limits;
 use super::measure::Timing;
 use super::models::Models;
 use super::report::cpu_model;
@@ -36,6 +37,9 @@ pub(super) struct Record {
     /// Whole networks, where they were measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) models: Option<Models>,
+    /// Lucid alone beside what the machine can do, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) limits: Option<Limits>,
 }
 
 /// The multiply-adds that so many threads reach together.
@@ -114,7 +118,26 @@ impl Record {
             peers: BTreeMap::new(),
             rows: Vec::new(),
             models: None,
+            limits: None,
         }
+    }
+
+    /// Adds a part to the newest record.
+    ///
+    /// # Errors
+    /// [`Error::Record`] when there is no record, or it is of another processor.
+    pub(super) fn add(part: impl FnOnce(&mut Record)) -> Result<PathBuf> {
+        let path = newest()?;
+        let mut record = Record::read(&path)?;
+        let own = cpu_model();
+        if record.cpu != own {
+            let reason =
+                format!("is of {}, and this is {own}: `bench --peers LIST` makes one of this", record.cpu);
+            return Err(Error::Record { path, reason });
+        }
+        part(&mut record);
+        record.write(&path)?;
+        Ok(path)
     }
 
     /// Where it belongs in the repository. Processors of one name may have other vectors.
@@ -227,6 +250,7 @@ pub(super) mod tests {
                 row("second", 4.0, &[("burn", none), ("torch", took(2.0))]),
             ],
             models: None,
+            limits: None,
         }
     }
 

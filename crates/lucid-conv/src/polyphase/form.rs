@@ -178,7 +178,7 @@ impl<const N: usize> Form<N> {
     }
 
     /// The form onto the coarse grid of which a gradient takes the products, item by item.
-    pub(super) fn of_gradient(g: &Geometry<N>, filtering: Filtering) -> Self {
+    pub(crate) fn of_gradient(g: &Geometry<N>, filtering: Filtering) -> Self {
         let axes = g.axes.map(|axis| Lattice::onto_coarse(&axis));
         Form::of(g, Pass::BackwardWeight, filtering, (axes, false), 1)
     }

@@ -83,6 +83,12 @@ const MIN_POSITIONS: usize = 256;
 const CACHED_WEIGHT: usize = 512 * 1024;
 
 impl<const N: usize> Form<N> {
+    /// Multiplications of an item's channel of the source and one of the result, also those of columns that rows are filled up
+    /// with, to whole ones or to as many as take turns.
+    pub(crate) fn multiplications(&self) -> f64 {
+        self.num_products() as f64 * self.num_columns(self.axes[0].len) as f64 / self.abreast as f64
+    }
+
     /// Whether one with shared products may [outdo](Self::outdoes) this form, so that it is worth making. A form that is not
     /// trimmed has one position more at most.
     pub(crate) fn may_be_outdone(&self) -> bool {
@@ -95,11 +101,7 @@ impl<const N: usize> Form<N> {
     /// `may_be_prepared` is chosen as if it were: both give the same bits. Where vectors run over rows, no row has to fill them, and
     /// no more weights are read or packed.
     pub(crate) fn outdoes(&self, plain: &Form<N>, tiling: Tiling, may_be_prepared: bool) -> bool {
-        // Of all columns, also those that rows are filled up with, to whole ones or to as many as take turns.
-        let products = |form: &Form<N>| {
-            form.num_products() as f64 * form.num_columns(form.axes[0].len) as f64 / form.abreast as f64
-        };
-        let products = products(self) / products(plain);
+        let products = self.multiplications() / plain.multiplications();
         let rows = plain.result_channels * plain.num_phases();
         let positions = plain.axes.iter().map(|axis| axis.len).product::<usize>() * self.abreast;
         let weight = plain.source_channels * plain.result_channels * plain.num_products();

@@ -1,11 +1,12 @@
 //! The networks' part of a record. It has a day and a commit of its own: measuring it takes a minute, the layers an hour.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::record::{Record, Times, newest};
-use crate::error::{Error, Result};
+use super::super::record::{Record, Times};
+use crate::error::Result;
 
 /// Networks beside ONNX Runtime.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,19 +42,9 @@ impl Models {
     /// Makes this the networks' part of the newest record.
     ///
     /// # Errors
-    /// [`Error::Record`] when there is no record, or it is of another processor.
-    pub(in crate::bench) fn keep(self) -> Result<std::path::PathBuf> {
-        let path = newest()?;
-        let mut record = Record::read(&path)?;
-        let own = Record::new().cpu;
-        if record.cpu != own {
-            let reason =
-                format!("is of {}, and this is {own}: `bench --peers LIST` makes one of this", record.cpu);
-            return Err(Error::Record { path, reason });
-        }
-        record.models = Some(self);
-        record.write(&path)?;
-        Ok(path)
+    /// As [`Record::add`].
+    pub(in crate::bench) fn keep(self) -> Result<PathBuf> {
+        Record::add(|record| record.models = Some(self))
     }
 }
 
