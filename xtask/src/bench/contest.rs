@@ -21,19 +21,31 @@ struct Samples {
     spent: f64,
 }
 
-/// Times each contender until it has used `budget`, or has the least number of samples if those take longer.
+/// How many times as long as the fastest one a contender may take to go through as many rounds.
+const NEAR: f64 = 3.0;
+
+/// Times contenders until the fastest one has used `budget`, or all have the least number of samples if that takes longer.
+///
+/// Who takes more than [`NEAR`] times as long leaves with a budget of its own. The others stay to the last round: timed alone, one of
+/// them would have the caches to itself, and large weights are read twice as fast then.
 pub(super) fn contest(contenders: &mut [&mut dyn Contender], budget: Duration) -> Result<Vec<Timing>> {
-    let mut all = Vec::with_capacity(contenders.len());
+    let (mut all, mut warm) = (Vec::with_capacity(contenders.len()), Vec::with_capacity(contenders.len()));
     for contender in contenders.iter_mut() {
         // The first iteration pays for pages and caches, so it only tells how many the second estimate may take.
         let first = contender.sample(1)?;
-        let warm = contender.sample(iterations(first))?;
-        all.push(Samples { per_sample: iterations(warm), ..Samples::default() });
+        let seconds = contender.sample(iterations(first))?;
+        all.push(Samples { per_sample: iterations(seconds), ..Samples::default() });
+        warm.push(seconds);
     }
+    let fastest = (0..warm.len()).min_by(|&a, &b| warm[a].total_cmp(&warm[b])).unwrap_or_default();
     loop {
+        let has_time = |samples: &Samples| samples.spent < budget.as_secs_f64();
+        let go_on = all.get(fastest).is_some_and(has_time);
         let mut is_over = true;
-        for (contender, samples) in contenders.iter_mut().zip(&mut all) {
-            if samples.seconds.len() < MIN_SAMPLES || samples.spent < budget.as_secs_f64() {
+        for (number, contender) in contenders.iter_mut().enumerate() {
+            let is_near = warm[number] <= NEAR * warm[fastest];
+            let samples = &mut all[number];
+            if samples.seconds.len() < MIN_SAMPLES || if is_near { go_on } else { has_time(samples) } {
                 samples.take(*contender)?;
                 is_over = false;
             }
@@ -91,11 +103,12 @@ mod tests {
     }
 
     #[test]
-    fn who_has_used_the_budget_is_not_asked_again() {
+    fn who_is_near_the_fastest_stays_and_who_is_slow_leaves_with_its_budget() {
         let log = RefCell::new(String::new());
         let mut slow = Fake { name: 's', seconds: vec![1.0], log: &log };
+        let mut near = Fake { name: 'n', seconds: vec![0.5], log: &log };
         let mut fast = Fake { name: 'f', seconds: vec![0.25], log: &log };
-        contest(&mut [&mut slow, &mut fast], Duration::from_secs(2)).unwrap();
-        assert_eq!(*log.borrow(), "ssff".to_owned() + &"sf".repeat(5) + "fff");
+        contest(&mut [&mut slow, &mut near, &mut fast], Duration::from_secs(2)).unwrap();
+        assert_eq!(*log.borrow(), "ssnnff".to_owned() + &"snf".repeat(5) + "nfnfnf");
     }
 }

@@ -80,7 +80,8 @@ impl<T: Element> Columns<T> {
         self.tiles.clear();
         self.tiles.extend((0..num_tiles).map(tile));
         let num_terms = schedule.num_terms(0..schedule.offsets.len());
-        self.values.resize(columns * schedule.form.source_channels * num_terms, T::zero());
+        let len = columns * schedule.form.source_channels * num_terms;
+        self.values.resize(len.max(self.values.len()), T::zero());
     }
 
     /// Takes the columns of some source channels out of strips that hold them.

@@ -100,7 +100,7 @@ impl<T: Element> Packed<T> {
         let strip_len = layout.strip_len(channels.len());
         let (num_sets, abreast) = (form.num_sets(place), form.abreast);
         let per_set = strips.len() / num_sets;
-        self.values.resize(strips.len() * strip_len, T::zero());
+        self.values.resize((strips.len() * strip_len).max(self.values.len()), T::zero());
         if before.is_none() && self.fill_as_it_is(schedule, place, strips, channels.clone(), source) {
             return;
         }

@@ -277,7 +277,8 @@ impl<T: Element, const N: usize> Run<'_, '_, T, N> {
         while start < channels.end {
             let chunk = start..(start + schedule.chunk).min(channels.end);
             if !schedule.is_by_column {
-                scratch.sums.resize(schedule.num_rows(chunk.len()) * row_stride, T::zero());
+                let len = schedule.num_rows(chunk.len()) * row_stride;
+                scratch.sums.resize(len.max(scratch.sums.len()), T::zero());
             }
             match schedule.tiling {
                 Tiling::Positions { .. } => {
