@@ -276,13 +276,15 @@ impl<const N: usize> Plan<N> {
     /// ```
     pub fn multiplications(&self, pass: Pass) -> f64 {
         let (g, recipe) = (&self.geometry, self.recipe(pass));
-        let form = match (recipe.algorithm.filtering(), recipe.panels) {
-            (Some(filtering), None) => Form::of_gradient(g, filtering),
-            (Some(filtering), Some(shape)) => Form::with_phases(g, pass, filtering, shape.is_trimmed),
+        let of_channels = match (recipe.algorithm.filtering(), recipe.panels) {
+            (Some(filtering), None) => Form::of_gradient(g, filtering).multiplications_by_row(),
+            (Some(filtering), Some(shape)) => {
+                Form::with_phases(g, pass, filtering, shape.is_trimmed).multiplications()
+            }
             (None, _) => return g.multiplications(),
         };
         let channels = g.fine_per_group() as f64 * g.coarse_per_group() as f64 * g.groups as f64;
-        form.multiplications() * channels * g.batch() as f64
+        of_channels * channels * g.batch() as f64
     }
 
     /// Bytes of workspace that `pass` takes per thread for elements of type `T`, beside what a matrix product packs for

@@ -317,7 +317,7 @@ impl<const N: usize> Form<N> {
     }
 
     /// Columns of so many positions of the last axis.
-    fn columns_of_row(&self, positions: usize) -> usize {
+    pub(crate) fn columns_of_row(&self, positions: usize) -> usize {
         self.column(positions * self.abreast - 1) + 1
     }
 

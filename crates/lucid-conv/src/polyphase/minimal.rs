@@ -89,6 +89,12 @@ impl<const N: usize> Form<N> {
         self.num_products() as f64 * self.num_columns(self.axes[0].len) as f64 / self.abreast as f64
     }
 
+    /// The same where columns end with every row, as those of which a gradient takes the products.
+    pub(crate) fn multiplications_by_row(&self) -> f64 {
+        let rows: usize = self.axes[..N - 1].iter().map(|axis| axis.len).product();
+        self.num_products() as f64 * rows as f64 * self.columns_of_row(self.axes[N - 1].len) as f64
+    }
+
     /// Whether one with shared products may [outdo](Self::outdoes) this form, so that it is worth making. A form that is not
     /// trimmed has one position more at most.
     pub(crate) fn may_be_outdone(&self) -> bool {

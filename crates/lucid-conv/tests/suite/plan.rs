@@ -202,6 +202,27 @@ fn outputs_share_products_where_enough_of_them_exist() {
     }
 }
 
+/// Two to six taps per phase: five or six for eight to twelve, and a few columns more than there are.
+#[test]
+fn shared_products_are_fewer_in_every_pass() {
+    fn check<const N: usize>(name: &str, setup: &Setup<N>) {
+        let plan = setup.plan();
+        let all = plan.geometry().multiplications();
+        for pass in Pass::ALL {
+            let share = plan.multiplications(pass) / all;
+            let expected = match plan.recipe(pass).algorithm {
+                Algorithm::Minimal => 0.5..0.8,
+                Algorithm::Polyphase => 0.9..1.6,
+                _ => 1.0..1.1,
+            };
+            assert!(expected.contains(&share), "{name} {pass}: {share}");
+        }
+    }
+    signals().iter().for_each(|(name, setup)| check(name, setup));
+    planes().iter().for_each(|(name, setup)| check(name, setup));
+    volumes().iter().for_each(|(name, setup)| check(name, setup));
+}
+
 #[test]
 fn the_workspace_of_every_layer_is_small() {
     for_each_layer(|name, _, bytes| {
