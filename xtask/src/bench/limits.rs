@@ -5,7 +5,7 @@
 //! the sum of its weight. The time of all three, one after the other, is what a layer takes that does nothing else and
 //! overlaps nothing.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -63,14 +63,14 @@ pub(super) fn measure(layers: &[Layer], budget: Duration) -> Result<Limits> {
     let Record { date, lucid, .. } = Record::new();
     let mut limits = Limits { date, lucid, threads: pools[1].current_num_threads(), rows: Vec::new() };
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", Row::HEADER)?;
+    writeln!(out, "{}", line(Row::HEADER))?;
     for layer in layers {
         let row = match layer.op.rank() {
             1 => row::<1>(layer, &pools, budget)?,
             2 => row::<2>(layer, &pools, budget)?,
             _ => row::<3>(layer, &pools, budget)?,
         };
-        writeln!(out, "{row}")?;
+        writeln!(out, "{}", line(row.cells().each_ref().map(String::as_str)))?;
         limits.rows.push(row);
     }
     Ok(limits)
@@ -124,7 +124,40 @@ fn row<const N: usize>(layer: &Layer, pools: &[ThreadPool; 2], budget: Duration)
 }
 
 impl Row {
-    const HEADER: &str = "layer                   algorithm   ms, one    peak   ms, all    peak  scaling  products    copy ms    read ms   bare/ms";
+    /// What the cells are, on the terminal.
+    const HEADER: [&str; 11] = [
+        "layer",
+        "algorithm",
+        "ms, one",
+        "peak",
+        "ms, all",
+        "peak",
+        "scaling",
+        "products",
+        "copy",
+        "read",
+        "bare",
+    ];
+
+    /// Of both tables.
+    fn cells(&self) -> [String; 11] {
+        let ([one, all], [ms_one, ms_all]) = (self.shares(), self.lucid.map(|times| times.ms_min));
+        let ms = |ms: f64| format!("{ms:.4}");
+        let percent = |percent: f64| format!("{percent:.0}%");
+        [
+            self.layer.clone(),
+            self.algorithm.clone(),
+            ms(ms_one),
+            percent(one),
+            ms(ms_all),
+            percent(all),
+            format!("{:.2}", self.scaling()),
+            percent(self.products / self.multiplications * 100.0),
+            ms(self.copy_ms),
+            ms(self.read_ms),
+            percent(self.bare_ms() / ms_one * 100.0),
+        ]
+    }
 
     /// Percent of the peak that lucid reaches, on one thread and on all, by the multiplications of the definition.
     fn shares(&self) -> [f64; 2] {
@@ -144,21 +177,11 @@ impl Row {
     }
 }
 
-impl fmt::Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ([one, all], [ms_one, ms_all]) = (self.shares(), self.lucid.map(|times| times.ms_min));
-        write!(
-            f,
-            "{:22}  {:9}  {ms_one:>8.4}  {one:>5.0}%  {ms_all:>8.4}  {all:>5.0}%  {:>7.2}  {:>7.0}%  {:>9.4}  {:>9.4}  {:>7.0}%",
-            self.layer,
-            self.algorithm,
-            self.scaling(),
-            self.products / self.multiplications * 100.0,
-            self.copy_ms,
-            self.read_ms,
-            self.bare_ms() / ms_one * 100.0,
-        )
-    }
+/// A line on the terminal.
+fn line(cells: [&str; 11]) -> String {
+    let [layer, algorithm, numbers @ ..] = cells;
+    let numbers: String = numbers.iter().map(|number| format!("  {number:>8}")).collect();
+    format!("{layer:22}  {algorithm:9}{numbers}")
 }
 
 impl Limits {
@@ -185,19 +208,8 @@ impl Limits {
              |---|---|---|---|---|---|---|---|---|---|---|\n"
         );
         for row in rows {
-            let ([one, all], [ms_one, ms_all]) = (row.shares(), row.lucid.map(|times| times.ms_min));
             // Writing to a string can't fail.
-            let _ = writeln!(
-                text,
-                "| {} | {} | {ms_one:.4} | {one:.0}% | {ms_all:.4} | {all:.0}% | {:.2} | {:.0}% | {:.4} | {:.4} | {:.0}% |",
-                row.layer,
-                row.algorithm,
-                row.scaling(),
-                row.products / row.multiplications * 100.0,
-                row.copy_ms,
-                row.read_ms,
-                row.bare_ms() / ms_one * 100.0,
-            );
+            let _ = writeln!(text, "| {} |", row.cells().join(" | "));
         }
         text
     }
