@@ -46,6 +46,7 @@ pub(crate) mod sealed {
     use crate::winograd::{Lines, Outputs};
     use crate::winograd_filters::Values;
     use crate::winograd_gradient::{Columns, TapSums};
+    use crate::winograd_signals::SignalLines;
 
     /// The tile kernels, per element type.
     pub trait Tiles: Sized {
@@ -93,12 +94,16 @@ pub(crate) mod sealed {
         unsafe fn transpose_lines(isa: Isa, job: &Job<'_, Self>) -> usize;
     }
 
-    /// [`crate::winograd_lines`], [`crate::winograd_outputs`], [`crate::winograd_filters`] and their adjoints, per element type. All
+    /// [`crate::winograd_lines`], [`crate::winograd_signals`], [`crate::winograd_outputs`], [`crate::winograd_filters`] and their adjoints, per element type. All
     /// fall back to the baseline.
     pub trait Winograd: Sized {
         /// # Safety
         /// The job must be as its type says.
         unsafe fn lines(isa: Isa, job: &Lines<'_, Self>);
+
+        /// # Safety
+        /// The job must be as its type says.
+        unsafe fn signals(isa: Isa, job: &SignalLines<'_, Self>);
 
         /// # Safety
         /// The job must be as its type says.

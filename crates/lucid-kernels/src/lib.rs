@@ -32,6 +32,7 @@ mod winograd;
 mod winograd_filters;
 mod winograd_gradient;
 mod winograd_sets;
+mod winograd_signals;
 
 pub use bandwidth::copy_bandwidth;
 pub use blank::Blank;
@@ -53,3 +54,4 @@ pub use winograd::{
 };
 pub use winograd_filters::{FilterLayout, winograd_filters};
 pub use winograd_gradient::{ColumnKind, winograd_columns, winograd_taps};
+pub use winograd_signals::{SignalColumns, winograd_signals};

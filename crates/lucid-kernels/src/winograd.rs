@@ -52,6 +52,11 @@ pub fn winograd_weights(point: usize) -> [f64; 3] {
     }
 }
 
+/// Whether lines can be made of just these points.
+pub(crate) fn are_points(points: &Range<usize>) -> bool {
+    matches!((points.start, points.end), (0, 5 | 6) | (1, 5))
+}
+
 /// Writes the lines of some points, `len` elements each: that of point `p` from `starts[p]` on. Element `i` is made of
 /// `d0 ..= d5`, which are `from[d[0] + i]` and so on.
 ///
@@ -79,7 +84,7 @@ pub fn winograd_lines<T: Element>(
     to: &mut [T],
     starts: [usize; WINOGRAD_POINTS],
 ) {
-    assert!(matches!((points.start, points.end), (0, 5 | 6) | (1, 5)), "points {points:?}");
+    assert!(are_points(&points), "points {points:?}");
     let fits = |starts: &[usize], of: usize| {
         of.checked_sub(len).is_some_and(|space| starts.iter().all(|&start| start <= space))
     };

@@ -18,7 +18,7 @@ use crate::element::Element;
 use crate::isa::Isa;
 use crate::vector::Vector;
 use crate::winograd::{
-    A, AT_ZERO, B, WINOGRAD_OUTPUTS, WINOGRAD_POINTS, at_points, constant, winograd_weights,
+    A, AT_ZERO, B, WINOGRAD_OUTPUTS, WINOGRAD_POINTS, are_points, at_points, constant, winograd_weights,
 };
 
 /// What columns are made of.
@@ -59,7 +59,7 @@ pub fn winograd_columns<T: Element>(
     to: &mut [T],
     starts: [usize; WINOGRAD_POINTS],
 ) {
-    assert!(matches!((points.start, points.end), (0, 5 | 6) | (1, 5)), "points {points:?}");
+    assert!(are_points(&points), "points {points:?}");
     if num_columns == 0 || len == 0 {
         return;
     }

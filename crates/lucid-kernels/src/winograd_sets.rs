@@ -6,6 +6,7 @@ use crate::vector::Lanes;
 use crate::winograd::{Lines, Outputs, every_line, every_output};
 use crate::winograd_filters::{Values, f32_filters, f64_filters};
 use crate::winograd_gradient::{Columns, TapSums, every_column, every_tap};
+use crate::winograd_signals::{SignalLines, every_signal};
 
 /// One of the transforms for one element type: a wrapper per instruction set, and the choice among them.
 macro_rules! transform {
@@ -49,6 +50,7 @@ macro_rules! impl_winograd {
     ($scalar:ty, $lanes:literal, $avx2:ident, $avx512:ident, $filters:ident) => {
         impl Winograd for $scalar {
             transform!(lines: Lines<'_, $scalar> => () = every_line($scalar, $lanes, $avx2, $avx512));
+            transform!(signals: SignalLines<'_, $scalar> => () = every_signal($scalar, $lanes, $avx2, $avx512));
             transform!(outputs: Outputs<'_, $scalar> => bool = every_output($scalar, $lanes, $avx2, $avx512));
             transform!(columns: Columns<'_, $scalar> => () = every_column($scalar, $lanes, $avx2, $avx512));
             transform!(taps: TapSums<'_, $scalar> => () = every_tap($scalar, $lanes, $avx2, $avx512));

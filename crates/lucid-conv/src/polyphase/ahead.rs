@@ -35,7 +35,7 @@ pub(super) struct NextSource<'a, T> {
     item_len: usize,
     /// What is read of a plane.
     window: Range<usize>,
-    items: usize,
+    pub(super) items: usize,
     /// Elements of each window that were asked for.
     asked: usize,
 }
@@ -67,21 +67,22 @@ impl<'a, T: Element> NextSource<'a, T> {
         Some(NextSource { planes, plane_len, item_len, window, items: place.batch.len(), asked: 0 })
     }
 
-    /// What a tile is to ask for, a line per term of each channel: where that of the first channel begins, and how far apart they
-    /// are. Each of the tiles that a panel has, the same number for every item, asks for another part, until there is no more.
-    pub(super) fn part(
-        &mut self,
-        (number, tiles): (usize, usize),
-        num_terms: usize,
-    ) -> Option<(&'a T, usize)> {
-        let (of_item, of_tile) = (tiles / self.items, num_terms * (LINE_BYTES / size_of::<T>()));
-        let (item, turn) = (number / of_item, number % of_item);
-        let first = self.window.start + self.asked + turn * of_tile;
-        if number + 1 == tiles {
-            self.asked += of_item * of_tile;
-        }
+    /// What a tile of an item is to ask for, a line per term of each channel: where that of the first channel begins, and how far apart
+    /// they are. Each of the turns of one item asks for another part, until there is no more.
+    pub(super) fn part(&self, (item, turn): (usize, usize), num_terms: usize) -> Option<(&'a T, usize)> {
+        let first = self.window.start + self.asked + turn * Self::len_of(num_terms);
         let next = self.planes.get(item * self.item_len + first).filter(|_| first < self.window.end)?;
         Some((next, self.plane_len))
+    }
+
+    /// Goes on after so many turns of each item.
+    pub(super) fn advance(&mut self, turns: usize, num_terms: usize) {
+        self.asked += turns * Self::len_of(num_terms);
+    }
+
+    /// Elements of a plane that a tile asks for.
+    fn len_of(num_terms: usize) -> usize {
+        num_terms * (LINE_BYTES / size_of::<T>())
     }
 }
 
@@ -96,12 +97,14 @@ mod tests {
         let planes: Vec<f32> = (0..480_u16).map(f32::from).collect();
         let mut next =
             NextSource { planes: &planes, plane_len: 80, item_len: 240, window: 5..70, items: 2, asked: 0 };
-        let mut of_panel = |num_terms: usize| -> Vec<Option<f32>> {
-            let mut ask = |number| next.part((number, 4), num_terms);
-            (0..4).map(|number| ask(number).map(|(&next, _)| next)).collect()
+        let ask = |next: &NextSource<'_, f32>, num_terms: usize| -> Vec<Option<f32>> {
+            let parts = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|turn| next.part(turn, num_terms));
+            parts.into_iter().map(|part| part.map(|(&next, _)| next)).collect()
         };
-        assert_eq!(of_panel(1), [Some(5.0), Some(21.0), Some(245.0), Some(261.0)]);
-        assert_eq!(of_panel(2), [Some(37.0), Some(69.0), Some(277.0), Some(309.0)]);
-        assert_eq!(of_panel(2), [None; 4]);
+        assert_eq!(ask(&next, 1), [Some(5.0), Some(21.0), Some(245.0), Some(261.0)]);
+        next.advance(2, 1);
+        assert_eq!(ask(&next, 2), [Some(37.0), Some(69.0), Some(277.0), Some(309.0)]);
+        next.advance(2, 2);
+        assert_eq!(ask(&next, 2), [None; 4]);
     }
 }

@@ -9,6 +9,9 @@ use super::run::{Block, PanelView, Scratch};
 use super::schedule::Schedule;
 use super::strips::Strip;
 
+/// Bytes of a strip's part of one sum that stays in a first-level cache beside a panel and its sums: of 32 KiB on most machines.
+const NEAR_STRIP: usize = 27 * 1024;
+
 /// Adds the terms of some source channels to the sums of a chunk; the first ones begin with the bias. `begin` is told each
 /// channel of the chunk once, before some of its sums; tiles ask for the next source, if there is one.
 pub(super) fn add_sources<T: Element, const N: usize>(
@@ -35,33 +38,45 @@ pub(super) fn add_sources<T: Element, const N: usize>(
         let term_len = offsets.len() * m;
         find_tiles(kernel, strips, tiles);
         let skipped = (chunk.start - panels.first) * num_phases / m;
-        for panel in 0..class.num_panels(chunk.len()) {
+        let (num_panels, num_tiles) = (class.num_panels(chunk.len()), tiles.len());
+        starts.clear();
+        starts.extend((0..num_panels * m).map(|row| block.bias(form, bias, row / num_phases)));
+        // A strip that stays near has all panels go over it, one after the other.
+        let is_near = sources.len() * layout.channel_stride(class.sum) * size_of::<T>() <= NEAR_STRIP;
+        let (outer, inner) = if is_near { (num_tiles, num_panels) } else { (num_panels, num_tiles) };
+        for (turn, (outer, inner)) in (0..outer).flat_map(|o| (0..inner).map(move |i| (o, i))).enumerate() {
+            let (panel, number) = if is_near { (inner, outer) } else { (outer, inner) };
             let panel_len = panels.sources.len() * term_len;
             let weights = &panels.values[first_panel + (skipped + panel) * panel_len..][..panel_len];
             let weights =
                 &weights[(sources.start - panels.sources.start) * term_len..][..sources.len() * term_len];
-            let row = first_row + panel * m;
-            if first_row == 0 {
+            if first_row == 0 && number == 0 {
                 let channel = |row: usize| (chunk.start + row.div_ceil(num_phases)).min(chunk.end);
                 begin(channel(panel * m)..channel((panel + 1) * m));
             }
-            starts.clear();
-            starts.extend((0..m).map(|m_| block.bias(form, bias, (panel * m + m_) / num_phases)));
-            let start = if sources.start == 0 { Start::Rows(starts.as_slice()) } else { Start::Sums };
-            for (number, &TileOfStrip { strip, position, vectors }) in tiles.iter().enumerate() {
-                let values = &packed.values[strip * strip_len..][..strip_len][part..];
-                let terms = Terms::new(weights, m, values, signal).expect(
-                    "the panel has a weight per term and row, and the strip every entry that a term reads",
-                );
-                let asked = next.as_mut().and_then(|next| next.part((number, tiles.len()), offsets.len()));
-                let terms = match asked {
-                    Some((next, stride)) => terms.with_next(next, stride, CacheLevel::Second),
-                    None => terms,
-                };
-                let to = &mut sums[row * row_stride + strip * layout.width + position..];
-                let sums = lucid_kernels::Sums { values: to, row_stride: *row_stride };
-                kernel.run(&terms, position, vectors, start, sums);
-            }
+            let TileOfStrip { strip, position, vectors } = tiles[number];
+            let values = &packed.values[strip * strip_len..][..strip_len][part..];
+            let terms = Terms::new(weights, m, values, signal).expect(
+                "the panel has a weight per term and row, and the strip every entry that a term reads",
+            );
+            let asked = next.as_ref().and_then(|next| {
+                let of_item = num_tiles / next.items;
+                let turn =
+                    if is_near { turn % (of_item * num_panels) } else { panel * of_item + number % of_item };
+                next.part((number / of_item, turn), offsets.len())
+            });
+            let terms = match asked {
+                Some((next, stride)) => terms.with_next(next, stride, CacheLevel::Second),
+                None => terms,
+            };
+            let start = if sources.start == 0 { Start::Rows(&starts[panel * m..][..m]) } else { Start::Sums };
+            let row = first_row + panel * m;
+            let to = &mut sums[row * row_stride + strip * layout.width + position..];
+            let sums = lucid_kernels::Sums { values: to, row_stride: *row_stride };
+            kernel.run(&terms, position, vectors, start, sums);
+        }
+        if let Some(next) = &mut next {
+            next.advance(num_panels * num_tiles / next.items, offsets.len());
         }
         first_row += class.num_panels(chunk.len()) * m;
         first_panel += class.len_of(panels.channels, panels.sources.len());

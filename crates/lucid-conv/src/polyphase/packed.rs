@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use lucid_kernels::{
-    CopyShape, Element, Isa, WINOGRAD_OUTPUTS, copy_rows, deinterleave, interleave, prefetch, winograd_lines,
+    CopyShape, Element, Isa, SignalColumns, WINOGRAD_OUTPUTS, copy_rows, deinterleave, interleave, prefetch,
+    winograd_lines, winograd_signals,
 };
 
 use super::content::{Content, Segment};
@@ -101,7 +102,7 @@ impl<T: Element> Packed<T> {
         let (num_sets, abreast) = (form.num_sets(place), form.abreast);
         let per_set = strips.len() / num_sets;
         self.values.resize((strips.len() * strip_len).max(self.values.len()), T::zero());
-        if before.is_none() && self.fill_as_it_is(schedule, place, strips, channels.clone(), source) {
+        if before.is_none() && self.fill_together(schedule, place, strips, channels.clone(), source) {
             return;
         }
         let window = self.window(form, place);
@@ -143,9 +144,9 @@ impl<T: Element> Packed<T> {
         }
     }
 
-    /// Packs channels whose lines are neighbouring entries of the source as they are: all channels of a strip's line together,
-    /// where there are so few strips that finding each one takes longer than copying it. Returns whether it did.
-    fn fill_as_it_is<const N: usize>(
+    /// Packs channels whose lines are made of neighbouring entries of the source: all channels of a strip's line together, where
+    /// finding each one would take longer than packing it. Returns whether it did.
+    fn fill_together<const N: usize>(
         &mut self,
         schedule: &Schedule<T, N>,
         place: &Place,
@@ -153,10 +154,14 @@ impl<T: Element> Packed<T> {
         channels: Range<usize>,
         source: &[T],
     ) -> bool {
-        let Schedule { form, layout, isa, .. } = schedule;
-        let (plane_len, strip_len) = (form.source_plane_len(), layout.strip_len(channels.len()));
+        let Schedule { form, layout, .. } = schedule;
+        let plane_len = form.source_plane_len();
         let axis = &form.axes[N - 1];
-        if form.unit > 1 || form.abreast > 1 || axis.source_step > 1 || strips.len() > FEW_STRIPS {
+        let is_few = match form.unit {
+            1 => strips.len() <= FEW_STRIPS,
+            _ => form.is_signal() && form.apart == 1,
+        };
+        if form.abreast > 1 || axis.source_step > 1 || !is_few {
             return false;
         }
         // Where in a plane the first entry of a slot is.
@@ -167,7 +172,8 @@ impl<T: Element> Packed<T> {
                 return Some(self.span.start + from);
             }
             let start = axis.source_start + place.rows.start as isize;
-            let end = start + layout.columns(form, form.num_columns(place.rows.len())) as isize;
+            let columns = layout.columns(form, form.num_columns(place.rows.len()));
+            let end = start + (columns * form.unit) as isize;
             (start >= 0 && end <= plane_len as isize).then_some(start as usize)
         };
         if layout.lines.iter().any(|line| first(line.slot).is_none()) {
@@ -175,6 +181,7 @@ impl<T: Element> Packed<T> {
         }
         let pitch = form.pitches.entries;
         let per_item = strips.len() / place.batch.len();
+        let strip_len = layout.strip_len(channels.len());
         let window = self.window(form, place);
         for some in channels.clone().step_by(TOGETHER) {
             let some = some..(some + TOGETHER).min(channels.end);
@@ -186,20 +193,20 @@ impl<T: Element> Packed<T> {
             }
             for (number, line) in layout.lines.iter().enumerate() {
                 let first = first(line.slot).unwrap_or(0) + form.outer_column(line.outer, pitch);
-                let start = layout.starts(number, some.start - channels.start, channels.len())[0];
-                for (number, strip) in strips.iter().enumerate() {
-                    let at = |channel: usize| plane(number / per_item, channel) + first + strip.column;
-                    let (from, last) = (at(some.start), at(some.end - 1));
-                    // Whole vectors, where there are entries enough.
-                    let least = strip.len + layout.reach;
-                    let len = least.next_multiple_of(CHUNK).min(layout.line_len).min(source.len() - last);
-                    let shape = CopyShape {
-                        len,
-                        num_rows: some.len(),
-                        from_stride: plane_len,
-                        to_stride: layout.channel_stride(0),
-                    };
-                    copy_rows(*isa, &source[from..], &mut self.values[number * strip_len + start..], shape);
+                for (strip_number, strip) in strips.iter().enumerate() {
+                    let item = strip_number / per_item;
+                    let from = plane(item, some.start) + first + strip.column * form.unit;
+                    let of_last = (some.len() - 1) * plane_len;
+                    let to = &mut self.values[strip_number * strip_len..];
+                    let within = (some.start - channels.start, channels.len());
+                    put_together(
+                        schedule,
+                        (number, *strip),
+                        (&source[from..], of_last),
+                        to,
+                        within,
+                        some.len(),
+                    );
                 }
             }
         }
@@ -285,6 +292,35 @@ struct Planes<'a, T> {
     values: &'a [T],
     /// From one item to the next one.
     stride: usize,
+}
+
+/// Puts a line into a strip for so many channels together, of which the first one is one of so many: what its columns read of entries
+/// of the source from the first of them on; the last channel's are `of_last` further on.
+fn put_together<T: Element, const N: usize>(
+    schedule: &Schedule<T, N>,
+    (line, strip): (usize, Strip),
+    (from, of_last): (&[T], usize),
+    to: &mut [T],
+    (channel, channels): (usize, usize),
+    num: usize,
+) {
+    let Schedule { form, layout, isa, .. } = schedule;
+    let starts = layout.starts(line, channel, channels);
+    let (plane_len, least) = (form.source_plane_len(), strip.len + layout.reach);
+    match layout.lines[line].view {
+        View::Entries => {
+            // Whole vectors, where there are entries enough.
+            let len = least.next_multiple_of(CHUNK).min(layout.line_len).min(from.len() - of_last);
+            let to_stride = layout.channel_stride(0);
+            let shape = CopyShape { len, num_rows: num, from_stride: plane_len, to_stride };
+            copy_rows(*isa, from, &mut to[starts[0]..], shape);
+        }
+        View::Winograd { shift } => {
+            let columns = SignalColumns { len: least, num_signals: num, pitch: plane_len };
+            let strides = std::array::from_fn(|sum| layout.channel_stride(sum));
+            winograd_signals(*isa, &from[shift..], columns, layout.members(line), to, (starts, strides));
+        }
+    }
 }
 
 /// Puts a line into neighbouring strips, the first of which is where `values` begin: what their columns read of it, from rows

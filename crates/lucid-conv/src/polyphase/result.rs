@@ -42,6 +42,10 @@ pub(crate) struct Placement<T> {
     count: usize,
     /// Results of the first columns that do not exist.
     skipped: usize,
+    /// Those of a column, and of the row: how many end a column that begins before them, and how many whole columns follow.
+    group: usize,
+    head: usize,
+    whole: usize,
     unit: usize,
     apart: usize,
     /// Phases of the last axis.
@@ -84,6 +88,9 @@ impl<T: Element> Placement<T> {
             begin: 0,
             count: 0,
             skipped: 0,
+            group: 1,
+            head: 0,
+            whole: 0,
             unit: 1,
             apart: 1,
             phases: 1,
@@ -130,47 +137,43 @@ impl<T: Element> Placement<T> {
         self.count = (end - begin).max(0) as usize * form.abreast;
         self.skipped = (begin - origin) as usize;
         (self.unit, self.apart, self.phases) = (form.unit, form.apart, lattice.phases.len());
+        self.group = self.phases * self.unit;
+        self.head = (self.skipped.next_multiple_of(self.group) - self.skipped).min(self.count);
+        self.whole = (self.count - self.head) / self.group;
     }
 
     /// Writes the sums of a channel to where they belong in a plane, which has the results of the place only, of items abreast
     /// those of all of them in turn.
     pub(crate) fn store(&mut self, isa: Isa, sums: &Sums<'_, T>, plane: &mut [T]) {
-        let group = self.phases * self.unit;
-        let head = ((group - self.skipped % group) % group).min(self.count);
-        let whole = (self.count - head) / group;
+        let &mut Placement { group, head, whole, begin, count, .. } = self;
         let tail = head + whole * group;
         let Placement { rows, starts, runs, .. } = self;
         for Rows { phase, steps } in rows {
             starts.clear();
-            for of_member in sums.phases.chunks_exact(self.outer_phases * self.phases) {
-                let own = &of_member[*phase * self.phases..][..self.phases];
-                starts.extend(own.iter().map(|sums| sums.start));
+            for member in 0..self.unit {
+                let first = (member * self.outer_phases + *phase) * self.phases;
+                starts.extend(sums.phases[first..][..self.phases].iter().map(|sums| sums.start));
             }
             if self.apart > 1 {
                 // The stride is 1, or items are abreast, so that every position has a result.
                 for (column, at) in steps.each() {
-                    let to = &mut plane[at + self.begin..][..self.count];
+                    let to = &mut plane[at + begin..][..count];
                     interleave_runs(isa, &sums.values[column..], starts, self.apart, to, runs);
                 }
                 continue;
             }
-            for (column, at) in steps.each() {
-                let to = &mut plane[at + self.begin..][..self.count];
-                let value = |number: usize| {
-                    let number = self.skipped + number;
-                    sums.values[starts[number % group] + number / group + column]
-                };
-                for (number, to) in to[..head].iter_mut().enumerate() {
-                    *to = value(number);
-                }
-                for (number, to) in to.iter_mut().enumerate().skip(tail) {
-                    *to = value(number);
+            let ends = (0..head).chain(tail..count);
+            for (column, at) in steps.each().filter(|_| head > 0 || tail < count) {
+                let to = &mut plane[at + begin..][..count];
+                for at in ends.clone() {
+                    let number = self.skipped + at;
+                    to[at] = sums.values[starts[number % group] + number / group + column];
                 }
             }
             if whole > 0 {
-                let first = (self.skipped + head) / group + steps.from;
+                let first = self.skipped.div_ceil(group) + steps.from;
                 let repeats = Repeats { count: steps.count, rows: steps.from_stride, out: steps.to_stride };
-                let to = &mut plane[steps.to + self.begin + head..];
+                let to = &mut plane[steps.to + begin + head..];
                 interleave_each(isa, &sums.values[first..], (starts, whole), repeats, to);
             }
         }
