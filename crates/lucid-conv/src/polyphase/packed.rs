@@ -186,7 +186,10 @@ impl<T: Element> Packed<T> {
         for some in channels.clone().step_by(TOGETHER) {
             let some = some..(some + TOGETHER).min(channels.end);
             let plane = |item: usize, channel: usize| form.source_plane(place, item, channel) * plane_len;
-            for next in some.end..(some.end + TOGETHER).min(channels.end) {
+            // With minimal filtering the kernel itself goes through the planes, and has more to do with what it reads.
+            let further =
+                if form.unit == 1 { some.end..(some.end + TOGETHER).min(channels.end) } else { 0..0 };
+            for next in further {
                 for item in 0..place.batch.len() {
                     prefetch(&source[plane(item, next)..][window.clone()]);
                 }
