@@ -1,4 +1,5 @@
-//! Tiles whose vectors run over positions: a panel of weights goes over the strips of a place.
+//! Tiles whose vectors run over positions: a panel of weights goes over the strips of a place, or over one near strip after the other
+//! panels did.
 
 use std::ops::Range;
 

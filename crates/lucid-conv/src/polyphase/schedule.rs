@@ -1,8 +1,9 @@
 //! In what portions a form is run: what stays in which cache, and what the threads share.
 //!
 //! The sums of a tile stay in registers while a panel of weights, in the first-level cache, goes over a strip of the
-//! source, in the second-level cache. As many strips as fit there, of as many source channels, are packed at a time;
-//! where not all channels fit, sums of a block of channels wait in the same cache for the next block.
+//! source, in the second-level cache, unless it is so short that all panels go over it while it is in the first. As many
+//! strips as fit in the second, of as many source channels, are packed at a time; where not all channels fit, sums of a
+//! block of channels wait in the same cache for the next block.
 
 use std::ops::Range;
 use std::sync::Arc;
