@@ -94,8 +94,8 @@ pub(crate) mod sealed {
         unsafe fn transpose_lines(isa: Isa, job: &Job<'_, Self>) -> usize;
     }
 
-    /// [`crate::winograd_lines`], [`crate::winograd_signals`], [`crate::winograd_outputs`], [`crate::winograd_filters`] and their adjoints, per element type. All
-    /// fall back to the baseline.
+    /// [`crate::winograd_lines`], [`crate::winograd_signals`], [`crate::winograd_outputs`], [`crate::winograd_filters`] and
+    /// their adjoints, per element type. All fall back to the baseline.
     pub trait Winograd: Sized {
         /// # Safety
         /// The job must be as its type says.

@@ -1,7 +1,7 @@
 //! The lines of minimal filtering, straight from signals that lie as they come: the columns are taken apart in registers.
 //!
 //! Column `i` of a signal has the elements `4 i`, `4 i + 1` and so on, and reads one or two of the next one's beyond its own four.
-//! Vectors are loaded from the element on that makes the last element read the last one of them, so that nothing beyond it is.
+//! Vectors are loaded from so far on that the last of them ends with the last element that its columns read: nothing beyond is.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::shuffle::Shuffle;
 use crate::vector::Vector;
 use crate::winograd::{WINOGRAD_OUTPUTS, WINOGRAD_POINTS, are_points, at_points};
 
-/// SignalLines, one after the other.
+/// Signals, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignalColumns {
     /// Columns of each: groups of four elements.

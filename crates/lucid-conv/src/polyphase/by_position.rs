@@ -45,7 +45,7 @@ pub(super) fn add_sources<T: Element, const N: usize>(
         // A strip that stays near has all panels go over it, one after the other.
         let is_near = sources.len() * layout.channel_stride(class.sum) * size_of::<T>() <= NEAR_STRIP;
         let (outer, inner) = if is_near { (num_tiles, num_panels) } else { (num_panels, num_tiles) };
-        for (turn, (outer, inner)) in (0..outer).flat_map(|o| (0..inner).map(move |i| (o, i))).enumerate() {
+        for (outer, inner) in (0..outer).flat_map(|o| (0..inner).map(move |i| (o, i))) {
             let (panel, number) = if is_near { (inner, outer) } else { (outer, inner) };
             let panel_len = panels.sources.len() * term_len;
             let weights = &panels.values[first_panel + (skipped + panel) * panel_len..][..panel_len];
@@ -62,9 +62,7 @@ pub(super) fn add_sources<T: Element, const N: usize>(
             );
             let asked = next.as_ref().and_then(|next| {
                 let of_item = num_tiles / next.items;
-                let turn =
-                    if is_near { turn % (of_item * num_panels) } else { panel * of_item + number % of_item };
-                next.part((number / of_item, turn), offsets.len())
+                next.part((number / of_item, panel * of_item + number % of_item), offsets.len())
             });
             let terms = match asked {
                 Some((next, stride)) => terms.with_next(next, stride, CacheLevel::Second),

@@ -199,17 +199,9 @@ impl<T: Element> Packed<T> {
                 for (strip_number, strip) in strips.iter().enumerate() {
                     let item = strip_number / per_item;
                     let from = plane(item, some.start) + first + strip.column * form.unit;
-                    let of_last = (some.len() - 1) * plane_len;
                     let to = &mut self.values[strip_number * strip_len..];
                     let within = (some.start - channels.start, channels.len());
-                    put_together(
-                        schedule,
-                        (number, *strip),
-                        (&source[from..], of_last),
-                        to,
-                        within,
-                        some.len(),
-                    );
+                    put_together(schedule, (number, *strip), &source[from..], to, within, some.len());
                 }
             }
         }
@@ -298,11 +290,11 @@ struct Planes<'a, T> {
 }
 
 /// Puts a line into a strip for so many channels together, of which the first one is one of so many: what its columns read of entries
-/// of the source from the first of them on; the last channel's are `of_last` further on.
+/// of the source, a plane per channel, from the first one's on.
 fn put_together<T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     (line, strip): (usize, Strip),
-    (from, of_last): (&[T], usize),
+    from: &[T],
     to: &mut [T],
     (channel, channels): (usize, usize),
     num: usize,
@@ -313,7 +305,8 @@ fn put_together<T: Element, const N: usize>(
     match layout.lines[line].view {
         View::Entries => {
             // Whole vectors, where there are entries enough.
-            let len = least.next_multiple_of(CHUNK).min(layout.line_len).min(from.len() - of_last);
+            let left = from.len() - (num - 1) * plane_len;
+            let len = least.next_multiple_of(CHUNK).min(layout.line_len).min(left);
             let to_stride = layout.channel_stride(0);
             let shape = CopyShape { len, num_rows: num, from_stride: plane_len, to_stride };
             copy_rows(*isa, from, &mut to[starts[0]..], shape);
