@@ -65,7 +65,12 @@ pub struct Copy<'a, T> {
 /// The instruction set of `X` must be available, and the function inlined into one that enables it; from `from` and `to` on
 /// there must be `len` elements.
 #[inline(always)]
-unsafe fn row<X: Vector>(from: *const X::Element, to: *mut X::Element, mut done: usize, len: usize) -> usize {
+pub(crate) unsafe fn row<X: Vector>(
+    from: *const X::Element,
+    to: *mut X::Element,
+    mut done: usize,
+    len: usize,
+) -> usize {
     while done + X::LANES <= len {
         // SAFETY: done + LANES <= len, the elements that the caller promises.
         unsafe { vector::<X>(from, to, done) };
@@ -79,7 +84,7 @@ unsafe fn row<X: Vector>(from: *const X::Element, to: *mut X::Element, mut done:
 /// # Safety
 /// As [`row`], with `LANES` elements from `at` on.
 #[inline(always)]
-unsafe fn vector<X: Vector>(from: *const X::Element, to: *mut X::Element, at: usize) {
+pub(crate) unsafe fn vector<X: Vector>(from: *const X::Element, to: *mut X::Element, at: usize) {
     // SAFETY: the caller promises LANES elements there.
     let from = unsafe { from.add(at) };
     // SAFETY: for the same reason; the caller promises the instruction set.

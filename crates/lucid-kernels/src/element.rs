@@ -23,6 +23,7 @@ pub trait Element:
     + sealed::TransposeLines
     + sealed::Winograd
     + sealed::Copies
+    + sealed::Moves
     + sealed::Filters
     + sealed::SignalFilters
     + sealed::Finite
@@ -42,6 +43,7 @@ pub(crate) mod sealed {
     use crate::filter_signals::{SignalTap, Signals};
     use crate::interleave::Interleaving;
     use crate::lines::Job;
+    use crate::runs::Runs;
     use crate::tile::TileKernel;
     use crate::winograd::{Lines, Outputs};
     use crate::winograd_filters::Values;
@@ -127,6 +129,13 @@ pub(crate) mod sealed {
         /// # Safety
         /// The job must be as its type says.
         unsafe fn copy_rows(isa: Isa, job: &Copy<'_, Self>);
+    }
+
+    /// [`crate::interleave_runs`] and its inverse, per element type. Falls back to the baseline.
+    pub trait Moves: Sized {
+        /// # Safety
+        /// The job must be as its type says.
+        unsafe fn move_runs(isa: Isa, job: &Runs<'_, Self>);
     }
 
     /// The loops of [`crate::filter()`], [`crate::filter_pairs`] and [`crate::filter_gradient`], per element type. All

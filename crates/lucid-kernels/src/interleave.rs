@@ -89,7 +89,7 @@ impl RowStarts<'_> {
     }
 
     /// Whether each of them ends within so many elements, if they have `len`.
-    fn fit(&self, num_rows: usize, len: usize, elements: usize) -> bool {
+    pub(crate) fn fit(&self, num_rows: usize, len: usize, elements: usize) -> bool {
         let Some(space) = elements.checked_sub(len) else { return false };
         match *self {
             RowStarts::Apart(stride) => (num_rows - 1).saturating_mul(stride) <= space,

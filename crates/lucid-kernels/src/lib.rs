@@ -20,6 +20,9 @@ mod isa;
 mod lines;
 mod peak;
 mod pointwise;
+#[cfg(target_arch = "x86_64")]
+mod run_shuffles;
+mod runs;
 mod shuffle;
 mod signal_loops;
 mod signal_sets;
@@ -46,6 +49,7 @@ pub use isa::Isa;
 pub use lines::transpose_lines;
 pub use peak::fma_peak;
 pub use pointwise::{LINE_BYTES, add, map, prefetch};
+pub use runs::{deinterleave_runs, interleave_runs};
 pub use sum::sum;
 pub use table::{MAX_ROWS, tile_kernel};
 pub use tile::{CacheLevel, SignalLayout, Start, Sums, Terms, TileKernel};

@@ -24,7 +24,6 @@ mod form;
 mod gradient;
 mod lattice;
 mod minimal;
-mod moves;
 mod packed;
 mod place;
 mod planes;

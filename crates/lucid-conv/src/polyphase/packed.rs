@@ -3,15 +3,14 @@
 use std::ops::Range;
 
 use lucid_kernels::{
-    CopyShape, Element, Isa, SignalColumns, WINOGRAD_OUTPUTS, copy_rows, deinterleave, interleave, prefetch,
-    winograd_lines, winograd_signals,
+    CopyShape, Element, Isa, SignalColumns, WINOGRAD_OUTPUTS, copy_rows, deinterleave, deinterleave_runs,
+    interleave, prefetch, winograd_lines, winograd_signals,
 };
 
 use super::content::{Content, Segment};
 use super::form::{Form, View};
-use super::moves::{CHUNK, deinterleave_runs};
 use super::place::Place;
-use super::schedule::Schedule;
+use super::schedule::{CHUNK, Schedule};
 use super::strips::{Layout, Strip};
 use crate::fused::Pointwise;
 use crate::runs::gather;
@@ -43,8 +42,6 @@ pub(crate) struct Packed<T> {
     entries: Vec<T>,
     /// The same as they are in the source, with zeros where it ends.
     padded: Vec<T>,
-    /// A buffer: runs of entries, taken apart.
-    runs: Vec<T>,
 }
 
 impl<T: Element> Packed<T> {
@@ -58,7 +55,6 @@ impl<T: Element> Packed<T> {
             abreast: Vec::new(),
             entries: Vec::new(),
             padded: Vec::new(),
-            runs: Vec::new(),
         }
     }
 
@@ -223,8 +219,8 @@ impl<T: Element> Packed<T> {
         plane: (&[T], Option<impl Fn(&mut [T])>),
     ) {
         let Schedule { form, layout, .. } = schedule;
-        let Packed { values, entries, padded, runs, .. } = self;
-        let rows = signal_rows(schedule, place, plane, (entries, padded, runs));
+        let Packed { values, entries, padded, .. } = self;
+        let rows = signal_rows(schedule, place, plane, (entries, padded));
         let values = &mut values[first_strip * layout.strip_len(channels)..];
         for (number, line) in layout.lines.iter().enumerate() {
             let phase = form.slots[line.slot][0];
@@ -244,8 +240,7 @@ impl<T: Element> Packed<T> {
         let Schedule { form, layout, isa, .. } = schedule;
         let (step, abreast) = (form.axes[N - 1].source_step, form.abreast);
         let pitch = form.pitches.entries;
-        let Packed { values, contents, segments, span, entries, padded, runs, abreast: taking_turns, .. } =
-            self;
+        let Packed { values, contents, segments, span, entries, padded, abreast: taking_turns, .. } = self;
         let values = &mut values[first_strip * layout.strip_len(channels)..];
         let plane = if abreast == 1 {
             planes.values
@@ -271,7 +266,7 @@ impl<T: Element> Packed<T> {
             };
             let rows = match form.unit {
                 1 => Rows { values: from, stride: 0, step: 1 },
-                unit => columns(*isa, from, (form.apart, 1), len / unit, entries, runs),
+                unit => columns(*isa, from, (form.apart, 1), len / unit, entries),
             };
             while let Some(number) = numbers.next_if(|&number| layout.lines[number].slot == slot) {
                 let column = form.outer_column(layout.lines[number].outer, pitch);
@@ -406,7 +401,7 @@ fn signal_rows<'a, T: Element, const N: usize>(
     schedule: &Schedule<T, N>,
     place: &Place,
     (plane, activate): (&'a [T], Option<impl Fn(&mut [T])>),
-    (entries, padded, runs): (&'a mut Vec<T>, &'a mut Vec<T>, &mut Vec<T>),
+    (entries, padded): (&'a mut Vec<T>, &'a mut Vec<T>),
 ) -> Rows<'a, T> {
     let Schedule { form, layout, isa, .. } = schedule;
     let axis = &form.axes[0];
@@ -436,7 +431,7 @@ fn signal_rows<'a, T: Element, const N: usize>(
         return Rows { values: from, stride: 0, step };
     }
     if form.unit > 1 {
-        return self::columns(*isa, from, (form.apart, step), columns, entries, runs);
+        return self::columns(*isa, from, (form.apart, step), columns, entries);
     }
     let stride = (len + SLACK).next_multiple_of(CHUNK);
     entries.resize((step * stride).max(entries.len()), T::zero());
@@ -452,7 +447,6 @@ fn columns<'a, T: Element>(
     (apart, step): (usize, usize),
     columns: usize,
     entries: &'a mut Vec<T>,
-    runs: &mut Vec<T>,
 ) -> Rows<'a, T> {
     let stride = (columns + SLACK).next_multiple_of(CHUNK);
     let num_rows = WINOGRAD_OUTPUTS * step;
@@ -460,7 +454,7 @@ fn columns<'a, T: Element>(
     if apart == 1 {
         deinterleave(isa, from, num_rows, columns, entries, stride);
     } else {
-        deinterleave_runs(isa, (from, apart), columns / apart, (entries, stride), num_rows, runs);
+        deinterleave_runs(isa, from, (num_rows, apart), columns / apart, entries, stride);
     }
     Rows { values: entries, stride, step }
 }

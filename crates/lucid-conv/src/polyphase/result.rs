@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use lucid_kernels::{CopyShape, Element, Isa, Repeats, copy_rows, deinterleave, interleave_each};
+use lucid_kernels::{
+    CopyShape, Element, Isa, Repeats, copy_rows, deinterleave, interleave_each, interleave_runs,
+};
 
 use super::form::Form;
-use super::moves::interleave_runs;
 use super::place::Place;
 use super::steps::Steps;
 use crate::runs::multi_indices;
@@ -52,8 +53,6 @@ pub(crate) struct Placement<T> {
     phases: usize,
     /// A buffer: where the rows of sums begin that are interleaved.
     starts: Vec<usize>,
-    /// A buffer: runs of several rows.
-    runs: Vec<T>,
     /// Buffers: the results of a channel of items abreast, in turn, and item by item.
     in_turn: Vec<T>,
     of_items: Vec<T>,
@@ -95,7 +94,6 @@ impl<T: Element> Placement<T> {
             apart: 1,
             phases: 1,
             starts: Vec::new(),
-            runs: Vec::new(),
             in_turn: Vec::new(),
             of_items: Vec::new(),
         }
@@ -147,7 +145,7 @@ impl<T: Element> Placement<T> {
     pub(crate) fn store(&mut self, isa: Isa, sums: &Sums<'_, T>, plane: &mut [T]) {
         let &mut Placement { group, head, whole, begin, count, .. } = self;
         let tail = head + whole * group;
-        let Placement { rows, starts, runs, .. } = self;
+        let Placement { rows, starts, .. } = self;
         for Rows { phase, steps } in rows {
             starts.clear();
             for member in 0..self.unit {
@@ -158,7 +156,7 @@ impl<T: Element> Placement<T> {
                 // The stride is 1, or items are abreast, so that every position has a result.
                 for (column, at) in steps.each() {
                     let to = &mut plane[at + begin..][..count];
-                    interleave_runs(isa, &sums.values[column..], starts, self.apart, to, runs);
+                    interleave_runs(isa, &sums.values[column..], (starts, self.apart), to);
                 }
                 continue;
             }

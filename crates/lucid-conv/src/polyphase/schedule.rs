@@ -13,7 +13,6 @@ use lucid_kernels::{Element, Isa};
 use super::MAX_WINDOW_LEN;
 use super::by_row::TAPS_LEN;
 use super::form::{Filtering, Form};
-use super::moves::CHUNK;
 use super::place::Portions;
 use super::strips::Layout;
 use super::tiling::{MAX_COLUMNS, Tiling};
@@ -38,6 +37,8 @@ const MIN_PER_REACH: usize = 4;
 const MIN_TERMS: usize = 256;
 /// Positions of a place, at most, unless one row of the grid has more.
 const MAX_POSITIONS: usize = 1024;
+/// Elements of a short vector, by which others are padded.
+pub(super) const CHUNK: usize = 8;
 /// A cache line of `f32`.
 const LINE: usize = 16;
 /// Elements of sums that are stored as soon as they are there.
