@@ -71,9 +71,6 @@ impl<const N: usize> Filter<N> {
 
 /// Channels of either side from which on the products outweigh the transforms: measured with 32, 64 and 128.
 const MIN_CHANNELS: usize = 32;
-/// The same where positions are more than [`NEAR`] entries apart, which takes longer to put in order.
-const MIN_CHANNELS_APART: usize = 64;
-const NEAR: usize = 3;
 /// Positions along the last axis from which on columns of one batch item fill the tiles.
 pub(super) const MIN_ROW: usize = 24;
 /// Positions from which on it is paid back that there are about twice as many weights to read, where they don't stay in a
@@ -112,10 +109,9 @@ impl<const N: usize> Form<N> {
         let positions = plain.axes.iter().map(|axis| axis.len).product::<usize>() * self.abreast;
         let weight = plain.source_channels * plain.result_channels * plain.num_products();
         let is_paid_back = positions >= MIN_POSITIONS || (may_be_prepared && weight <= CACHED_WEIGHT);
-        let least = if self.apart <= NEAR { MIN_CHANNELS } else { MIN_CHANNELS_APART };
         products <= 0.8
-            && rows >= least
-            && self.source_channels >= least
+            && rows >= MIN_CHANNELS
+            && self.source_channels >= MIN_CHANNELS
             && (tiling == Tiling::Rows || (self.axes[N - 1].len * self.abreast >= MIN_ROW && is_paid_back))
     }
 }

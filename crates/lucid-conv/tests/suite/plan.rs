@@ -127,6 +127,7 @@ fn every_layer_goes_where_it_is_fast() {
         "grouped-4",
         "hifigan.res-k3",
         "hifigan.res-k7-d3",
+        "hifigan.res-k11-d5",
         "encodec.down",
         "resnet.3x3",
         // Small images, whose batch items are abreast.
