@@ -4,10 +4,11 @@
 use crate::runs::{InRows, Runs};
 use crate::vector::Vector;
 use crate::vector::x86::{Avx512F32, Avx512F64};
+use crate::winograd::WINOGRAD_OUTPUTS;
 
-/// Rows of four outputs that share products.
-const ROWS: usize = 4;
-/// Runs that have tables are shorter.
+/// As many as a column has positions, whose outputs share products.
+const ROWS: usize = WINOGRAD_OUTPUTS;
+/// Runs that have tables are shorter, and shorter than half a vector.
 const RUNS: usize = 8;
 
 /// Of four vectors, which elements of four others they are made of: counted through all of those.
@@ -18,7 +19,7 @@ type Table = [[i32; 16]; ROWS];
 const fn tables(lanes: usize) -> [[Table; RUNS]; 2] {
     let mut all = [[[[0; 16]; ROWS]; RUNS]; 2];
     let mut run = 1;
-    while run < RUNS && run <= lanes {
+    while run < RUNS && 2 * run < lanes {
         let step = lanes / run * run;
         let mut at = 0;
         while at < ROWS * step {
@@ -51,7 +52,8 @@ pub(crate) trait Pick: Vector {
     unsafe fn pick(from: [Self; ROWS], order: Self::Order) -> Self;
 }
 
-/// The runs of some first groups, where there are four rows and a vector has at least two runs of each; returns of how many groups.
+/// The runs of some first groups, where there are four rows, of a vector at least, and their runs are shorter than half of one; returns of
+/// how many groups.
 ///
 /// # Safety
 /// The instruction set of `X` must be available, and the function inlined into one that enables it; the job must be as its type

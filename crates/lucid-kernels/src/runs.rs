@@ -1,9 +1,9 @@
 //! Interleaving runs of neighbouring elements, and the inverse: what turns a signal into columns whose elements are a dilation
 //! apart, and back.
 //!
-//! A run that is shorter than a vector is moved as a whole one. Runs are moved in the order in which they are written, so that
+//! A run that is shorter than a vector is moved as a whole one. Wherever runs follow one another, they are moved upwards, so that
 //! what a vector writes too much is written over by the next ones; those at the end, where nothing follows, element by element.
-//! Shuffling the same elements in registers took several times as long.
+//! With AVX-512, short runs of four rows are put in order in registers instead (`run_shuffles.rs`).
 
 use crate::copy::{row, vector};
 use crate::element::{Element, sealed::Moves};
@@ -25,7 +25,7 @@ use crate::vector::{Lanes, Vector};
 /// ```
 ///
 /// # Panics
-/// When a row reaches beyond `rows`, or there are elements to write and no runs to take them from.
+/// When a row begins or reaches beyond `rows`, or there are elements to write and no runs to take them from.
 pub fn interleave_runs<T: Element>(isa: Isa, rows: &[T], (starts, run): (&[usize], usize), out: &mut [T]) {
     if out.is_empty() {
         return;
@@ -35,9 +35,11 @@ pub fn interleave_runs<T: Element>(isa: Isa, rows: &[T], (starts, run): (&[usize
     let groups = out.len() / group;
     let fit = RowStarts::At(starts).fit(starts.len(), groups * run, rows.len());
     assert!(fit, "a row reaches beyond {}", rows.len());
-    let job = Runs { from: rows.as_ptr(), to: out.as_mut_ptr(), rows: InRows::Read(starts), run, groups };
-    // SAFETY: each row has just been found to have as many runs as there are whole groups in `out`.
-    unsafe { T::move_runs(isa, &job) };
+    if groups > 0 {
+        let job = Runs { from: rows.as_ptr(), to: out.as_mut_ptr(), rows: InRows::Read(starts), run, groups };
+        // SAFETY: each row has just been found to have as many runs as there are whole groups in `out`.
+        unsafe { T::move_runs(isa, &job) };
+    }
     // The last group may end within a run, or before one.
     for (to, start) in out[groups * group..].chunks_mut(run).zip(starts) {
         to.copy_from_slice(&rows[start + groups * run..][..to.len()]);
@@ -87,7 +89,8 @@ pub fn deinterleave_runs<T: Element>(
     unsafe { T::move_runs(isa, &job) };
 }
 
-/// What to move: all runs follow one another on one side, in groups of one of each row. All elements are there on both sides.
+/// What to move: all runs follow one another on one side, in groups of one of each row. All elements are there on both sides, which
+/// do not overlap; there is at least one group, and an element in a run.
 #[derive(Debug)]
 pub struct Runs<'a, T> {
     pub(crate) from: *const T,
@@ -106,7 +109,7 @@ pub(crate) enum InRows<'a> {
     Written(usize, usize),
 }
 
-/// All runs of groups from one on, by vectors of `X` and single elements, `S`.
+/// All runs of groups from `first` on, by vectors of `X` and single elements, `S`.
 ///
 /// # Safety
 /// The instruction set of `X` must be available, and the function inlined into one that enables it; the job must be as its type
@@ -212,7 +215,7 @@ macro_rules! impl_moves {
                         }
                     }
 
-                    // By vectors no wider than a run: what one has too much is moved for nothing.
+                    // By the narrowest vectors that hold a run, or the widest: what one has too much is moved for nothing.
                     match isa {
                         Isa::Avx512 if isa.is_available() && Isa::Avx2.is_available() => {
                             // SAFETY: the guard has found the instruction sets; the caller promises the rest.
@@ -243,7 +246,7 @@ mod tests {
             for (run, num_rows) in (1..36).flat_map(|run| [(run, 1), (run, 2), (run, 4), (run, 5)]) {
                 for groups in [0, 1, 2, 3, 8, 9, 33] {
                     let signal: Vec<T> = (0..groups * num_rows * run).map(|i| T::from(i).unwrap()).collect();
-                    let row_stride = groups * run + 1;
+                    let row_stride = groups * run + groups % 2;
                     let mut rows = vec![-T::one(); num_rows * row_stride];
                     deinterleave_runs(isa, &signal, (num_rows, run), groups, &mut rows, row_stride);
                     for (at, &found) in rows.iter().enumerate() {
@@ -267,6 +270,19 @@ mod tests {
     fn runs_go_to_rows_and_back() {
         goes_to_rows_and_back::<f32>();
         goes_to_rows_and_back::<f64>();
+    }
+
+    #[test]
+    fn runs_may_be_longer_than_what_is_written_and_rows_the_same() {
+        for isa in Isa::available() {
+            let mut out = [0.0; 3];
+            interleave_runs(isa, &[1.0, 2.0, 3.0], (&[0; 4], usize::MAX), &mut out);
+            assert_eq!(out, [1.0, 2.0, 3.0]);
+            let mut twice = [0.0; 48];
+            let signal: [f64; 24] = std::array::from_fn(|i| i as f64);
+            interleave_runs(isa, &signal, (&[0, 0], 3), &mut twice);
+            assert!((0..48).all(|i| twice[i] == signal[i / 6 * 3 + i % 3]), "{isa}: {twice:?}");
+        }
     }
 
     #[test]

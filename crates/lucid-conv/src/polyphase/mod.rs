@@ -10,7 +10,7 @@
 //! Onto the fine grid, `m` runs over (channel, phase) and the result is interleaved as it is stored; onto the coarse
 //! grid, the source is de-interleaved as it is buffered. `lattice.rs` has one axis of this, `form.rs` all of them,
 //! `strips.rs`, `packed.rs`, `weights.rs` and `result.rs` the operands (`content.rs` is where the entries of an image come
-//! from, `moves.rs` and `steps.rs` move entries, `transform.rs` makes the weights of shared products), `tiling.rs`, `place.rs`,
+//! from, `steps.rs` has equal distances, `transform.rs` makes the weights of shared products), `tiling.rs`, `place.rs`,
 //! `planes.rs` and `schedule.rs` the portions, `run.rs` does it, with tiles of `by_position.rs` or `by_row.rs`, and `ahead.rs`
 //! asks for what is added.
 //!
