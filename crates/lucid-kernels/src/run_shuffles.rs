@@ -9,25 +9,31 @@ use crate::winograd::WINOGRAD_OUTPUTS;
 /// As many as a column has positions, whose outputs share products.
 const ROWS: usize = WINOGRAD_OUTPUTS;
 /// Runs that have tables are shorter, and shorter than half a vector.
-const RUNS: usize = 8;
+const END_RUN: usize = 8;
 
 /// Of four vectors, which elements of four others they are made of: counted through all of those.
 type Table = [[i32; 16]; ROWS];
 
-/// By length of the runs, for vectors of so many lanes: the rows of whole groups, one after the other, and such groups of rows. Lanes
-/// that belong to neither are the first element.
-const fn tables(lanes: usize) -> [[Table; RUNS]; 2] {
-    let mut all = [[[[0; 16]; ROWS]; RUNS]; 2];
+/// Those of one number of lanes, by length of the runs. Lanes beyond whole runs are the first element.
+pub(crate) struct Tables {
+    /// The rows of whole groups, which follow one another.
+    to_rows: [Table; END_RUN],
+    /// Such groups of the rows.
+    to_groups: [Table; END_RUN],
+}
+
+const fn tables(lanes: usize) -> Tables {
+    let mut all = Tables { to_rows: [[[0; 16]; ROWS]; END_RUN], to_groups: [[[0; 16]; ROWS]; END_RUN] };
     let mut run = 1;
-    while run < RUNS && 2 * run < lanes {
+    while run < END_RUN && 2 * run < lanes {
         let step = lanes / run * run;
         let mut at = 0;
         while at < ROWS * step {
             // Element `at` of the groups is element `q` of a row.
             let (group, row) = (at / (ROWS * run), at / run % ROWS);
             let q = group * run + at % run;
-            all[0][run][row][q] = at as i32;
-            all[1][run][at / lanes][at % lanes] = (row * lanes + q) as i32;
+            all.to_rows[run][row][q] = at as i32;
+            all.to_groups[run][at / lanes][at % lanes] = (row * lanes + q) as i32;
             at += 1;
         }
         run += 1;
@@ -44,7 +50,7 @@ pub(crate) trait Pick: Vector {
     type Order: Copy;
 
     /// As of [`tables`].
-    const TABLES: &'static [[Table; RUNS]; 2];
+    const TABLES: &'static Tables;
 
     /// That of so many elements as the vector has lanes.
     unsafe fn order(numbers: &[i32; 16]) -> Self::Order;
@@ -71,8 +77,10 @@ pub(crate) unsafe fn shuffled<X: Pick>(job: &Runs<'_, X::Element>) -> usize {
     // Whole runs of a vector, and the last group at which a vector of a row begins that does not reach beyond the row: with the same
     // of all rows, four vectors then do not reach beyond the other side either. What they have too much is written over later.
     let (step, last) = (X::LANES / run, (groups * run - X::LANES) / run);
-    let [to_rows, to_groups] = X::TABLES;
-    let table = if matches!(rows, InRows::Read(_)) { &to_groups[run] } else { &to_rows[run] };
+    let table = match rows {
+        InRows::Read(_) => &X::TABLES.to_groups[run],
+        InRows::Written(..) => &X::TABLES.to_rows[run],
+    };
     // SAFETY: the caller promises the instruction set.
     let orders: [X::Order; ROWS] = std::array::from_fn(|v| unsafe { X::order(&table[v]) });
     for i in (0..last + step).step_by(step) {
@@ -148,8 +156,8 @@ macro_rules! impl_pick {
         impl Pick for $vector {
             type Order = (std::arch::x86_64::__m512i, std::arch::x86_64::$mask);
 
-            const TABLES: &'static [[Table; RUNS]; 2] = {
-                static TABLES: [[Table; RUNS]; 2] = tables($vector::LANES);
+            const TABLES: &'static Tables = {
+                static TABLES: Tables = tables($vector::LANES);
                 &TABLES
             };
 

@@ -172,6 +172,7 @@ unsafe fn in_order<X: Vector, S: Vector<Element = X::Element>>(
     }
 }
 
+/// By the narrowest vectors that hold a run, or the widest: what one has too much is moved for nothing.
 macro_rules! impl_moves {
     ($scalar:ty, $lanes:literal, $avx2:ident, $avx512:ident) => {
         impl Moves for $scalar {
@@ -215,7 +216,6 @@ macro_rules! impl_moves {
                         }
                     }
 
-                    // By the narrowest vectors that hold a run, or the widest: what one has too much is moved for nothing.
                     match isa {
                         Isa::Avx512 if isa.is_available() && Isa::Avx2.is_available() => {
                             // SAFETY: the guard has found the instruction sets; the caller promises the rest.
