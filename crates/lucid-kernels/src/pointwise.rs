@@ -60,9 +60,10 @@ pub fn prefetch<T: Element>(values: &[T]) {
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
-        for line in values.chunks(LINE_BYTES / size_of::<T>()) {
+        let first = values.as_ptr().cast::<i8>();
+        for at in (0..size_of_val(values)).step_by(LINE_BYTES) {
             // SAFETY: the baseline has the instruction, and any address is accepted.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(at)) };
         }
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -40,7 +40,7 @@ const MAX_POSITIONS: usize = 1024;
 /// Elements of a short vector, by which others are padded.
 pub(super) const CHUNK: usize = 8;
 /// A cache line of `f32`.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 /// Elements of sums that are stored as soon as they are there.
 const SUMS_LEN: usize = 16 * 1024;
 /// Elements of sums that wait for further blocks of source channels.

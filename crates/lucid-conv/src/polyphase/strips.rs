@@ -14,16 +14,15 @@ use lucid_kernels::WINOGRAD_POINTS;
 
 use super::form::{Form, Line, Term};
 use super::place::Place;
+use super::schedule::{CHUNK, LINE};
 
 /// Elements of the source of one strip that should stay in a first-level cache beside a panel of weights.
 const STRIP_LEN: usize = 5 * 1024;
 /// A distance between strips, or channels, that puts equal places of them into the same few sets of a first-level cache, as pages are
 /// of 4 KiB: a channel is packed into all strips of a place, one after the other, and a tile reads the same place of all channels.
 const ALIASED: usize = 512;
-/// What such strips are set apart by: three lines of `f32`.
-const SPREAD: usize = 48;
-/// What such channels are set apart by: a line of `f32`.
-const SPREAD_OF_CHANNELS: usize = 16;
+/// What such strips are set apart by. Such channels are by one line.
+const SPREAD: usize = 3 * LINE;
 /// Columns of the widest strip that holds several rows.
 const MAX_FLAT_WIDTH: usize = 512;
 
@@ -85,7 +84,9 @@ impl<const N: usize> Layout<N> {
         let columns = form.num_columns(form.axes[0].len);
         let least = (2 * reach).min(columns).div_ceil(tile).max(1);
         let width = (least..=64 / tile).rev().find(|&tiles| fits(tiles * tile)).unwrap_or(least) * tile;
-        let line_len = (width + reach).next_multiple_of(8);
+        // With minimal filtering most terms read from where a line begins: then vectors are whole cache lines.
+        let align = if form.unit == 1 { CHUNK } else { LINE };
+        let line_len = (width + reach).next_multiple_of(align);
         let mut channel_strides = [0; WINOGRAD_POINTS];
         let starts = members.iter().map(|members| {
             let mut starts = [0; WINOGRAD_POINTS];
@@ -99,7 +100,7 @@ impl<const N: usize> Layout<N> {
         for stride in
             channel_strides.iter_mut().filter(|stride| **stride > 0 && stride.is_multiple_of(ALIASED))
         {
-            *stride += SPREAD_OF_CHANNELS;
+            *stride += LINE;
         }
         let parts = std::array::from_fn(|sum| channel_strides[..sum].iter().sum());
         Layout { width, lines, line_len, reach, is_flat, members, starts, channel_strides, parts }
