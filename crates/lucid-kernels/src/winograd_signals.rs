@@ -35,7 +35,7 @@ pub struct SignalColumns {
 /// let columns = SignalColumns { len: 1, num_signals: 2, pitch: 7 };
 /// let mut lines = [0.0; 12];
 /// let (starts, strides) = ([0, 1, 2, 3, 4, 5], [6; 6]);
-/// winograd_signals(Isa::best(), &signal, columns, 0..6, &mut lines, (starts, strides));
+/// winograd_signals(Isa::best(), &signal, columns, 0..6, &mut lines, (&starts, &strides));
 /// let mut of_second = [0.0; 6];
 /// winograd_lines(Isa::best(), &signal, [7, 8, 9, 10, 11, 12], 1, 0..6, &mut of_second, starts);
 /// assert_eq!(lines[6..], of_second);
@@ -49,7 +49,7 @@ pub fn winograd_signals<T: Element>(
     columns: SignalColumns,
     points: Range<usize>,
     to: &mut [T],
-    (starts, strides): ([usize; WINOGRAD_POINTS], [usize; WINOGRAD_POINTS]),
+    (starts, strides): (&[usize; WINOGRAD_POINTS], &[usize; WINOGRAD_POINTS]),
 ) {
     assert!(are_points(&points), "points {points:?}");
     let SignalColumns { len, num_signals, pitch } = columns;
@@ -65,14 +65,8 @@ pub fn winograd_signals<T: Element>(
     assert!(read.is_some_and(|read| read <= from.len()), "{columns:?} of {} elements", from.len());
     let fits = |point: usize| end(starts[point], strides[point], len).is_some_and(|end| end <= to.len());
     assert!(points.clone().all(fits), "{columns:?} to {starts:?}, {strides:?} apart, of {}", to.len());
-    let job = SignalLines {
-        from: from.as_ptr(),
-        columns: &columns,
-        points,
-        to: to.as_mut_ptr(),
-        starts: &starts,
-        strides: &strides,
-    };
+    let job =
+        SignalLines { from: from.as_ptr(), columns: &columns, points, to: to.as_mut_ptr(), starts, strides };
     // SAFETY: as just checked.
     unsafe { T::signals(isa, &job) }
 }
@@ -218,7 +212,7 @@ mod tests {
                 let mut together = vec![T::nan(); num_signals * 6 * (len + 2)];
                 let mut alone = together.clone();
                 let columns = SignalColumns { len, num_signals, pitch };
-                winograd_signals(isa, &signal, columns, points.clone(), &mut together, (starts, strides));
+                winograd_signals(isa, &signal, columns, points.clone(), &mut together, (&starts, &strides));
                 for (k, i) in (0..num_signals).flat_map(|k| (0..len).map(move |i| (k, i))) {
                     let d = [0, 1, 2, 3, 4, 5].map(|j| k * pitch + 4 * i + j);
                     let starts = starts.map(|start| start + k * strides[0] + i);
@@ -242,7 +236,7 @@ mod tests {
     #[should_panic(expected = "of 13 elements")]
     fn signals_that_are_too_short_are_refused() {
         let columns = SignalColumns { len: 1, num_signals: 2, pitch: 8 };
-        let places = ([0, 1, 2, 3, 4, 5], [6; 6]);
+        let places = (&[0, 1, 2, 3, 4, 5], &[6; 6]);
         winograd_signals(Isa::best(), &[0.0; 13], columns, 0..5, &mut [0.0; 12], places);
         winograd_signals(Isa::best(), &[0.0; 13], columns, 0..6, &mut [0.0; 12], places);
     }
@@ -251,7 +245,7 @@ mod tests {
     #[should_panic(expected = "apart, of 11")]
     fn lines_beyond_the_end_are_refused() {
         let columns = SignalColumns { len: 1, num_signals: 2, pitch: 8 };
-        let places = ([0, 1, 2, 3, 4, 5], [6; 6]);
+        let places = (&[0, 1, 2, 3, 4, 5], &[6; 6]);
         winograd_signals(Isa::best(), &[0.0; 14], columns, 0..6, &mut [0.0; 11], places);
     }
 }

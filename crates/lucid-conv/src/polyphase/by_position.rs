@@ -41,7 +41,11 @@ pub(super) fn add_sources<T: Element, const N: usize>(
         let skipped = (chunk.start - panels.first) * num_phases / m;
         let (num_panels, num_tiles) = (class.num_panels(chunk.len()), tiles.len());
         starts.clear();
-        starts.extend((0..num_panels * m).map(|row| block.bias(form, bias, row / num_phases)));
+        if bias.is_some() {
+            starts.extend((0..num_panels * m).map(|row| block.bias(form, bias, row / num_phases)));
+        } else {
+            starts.resize(num_panels * m, T::zero());
+        }
         // A strip that stays near has all panels go over it, one after the other.
         let is_near = sources.len() * layout.channel_stride(class.sum) * size_of::<T>() <= NEAR_STRIP;
         let (outer, inner) = if is_near { (num_tiles, num_panels) } else { (num_panels, num_tiles) };

@@ -309,7 +309,7 @@ fn put_together<T: Element, const N: usize>(
         View::Winograd { shift } => {
             let columns = SignalColumns { len: least, num_signals: num, pitch: plane_len };
             let strides = std::array::from_fn(|sum| layout.channel_stride(sum));
-            winograd_signals(*isa, &from[shift..], columns, layout.members(line), to, (starts, strides));
+            winograd_signals(*isa, &from[shift..], columns, layout.members(line), to, (&starts, &strides));
         }
     }
 }

@@ -145,6 +145,8 @@ impl<T: Element> Placement<T> {
     pub(crate) fn store(&mut self, isa: Isa, sums: &Sums<'_, T>, plane: &mut [T]) {
         let &mut Placement { group, head, whole, begin, count, .. } = self;
         let tail = head + whole * group;
+        // The first whole column, and how many results the one before has that do not exist.
+        let (whole_from, missing) = (self.skipped.div_ceil(group), self.skipped % group);
         let Placement { rows, starts, .. } = self;
         for Rows { phase, steps } in rows {
             starts.clear();
@@ -160,16 +162,17 @@ impl<T: Element> Placement<T> {
                 }
                 continue;
             }
-            let ends = (0..head).chain(tail..count);
             for (column, at) in steps.each().filter(|_| head > 0 || tail < count) {
                 let to = &mut plane[at + begin..][..count];
-                for at in ends.clone() {
-                    let number = self.skipped + at;
-                    to[at] = sums.values[starts[number % group] + number / group + column];
+                for (to, start) in to.iter_mut().zip(&starts[missing..][..head]) {
+                    *to = sums.values[start + column + whole_from - 1];
+                }
+                for (to, start) in to[tail..].iter_mut().zip(&*starts) {
+                    *to = sums.values[start + column + whole_from + whole];
                 }
             }
             if whole > 0 {
-                let first = self.skipped.div_ceil(group) + steps.from;
+                let first = whole_from + steps.from;
                 let repeats = Repeats { count: steps.count, rows: steps.from_stride, out: steps.to_stride };
                 let to = &mut plane[steps.to + begin + head..];
                 interleave_each(isa, &sums.values[first..], (starts, whole), repeats, to);
