@@ -261,8 +261,11 @@ impl<const N: usize> Plan<N> {
         &self.recipes[pass as usize]
     }
 
-    /// Multiplications that `pass` makes: fewer than [the definition's](Geometry::multiplications) where neighbours share products,
-    /// and a few more where rows are filled up with columns that nobody reads.
+    /// Multiplications that the sums of `pass` need: fewer than [the definition's](Geometry::multiplications) where neighbours share
+    /// products or positions have no result, and more where rows are filled up with columns that nobody reads, which may be twice
+    /// as many of a few positions. Not in it are what tiles add as they round columns up to whole vectors, a few hundredths of longer rows,
+    /// and the transforms of shared products. Other algorithms have those of the definition. The output's pass is
+    /// [`Pass::Forward`] of a convolution and [`Pass::BackwardData`] of a transposed one.
     ///
     /// ```
     /// use lucid_conv::{Options, Pass, Plan, Shapes};

@@ -52,6 +52,9 @@ pub fn winograd_weights(point: usize) -> [f64; 3] {
     }
 }
 
+/// What is said of other points.
+pub(crate) const REFUSED_POINTS: &str = "points 0..6, 0..5 and 1..5 are accepted, not";
+
 /// Whether lines can be made of just these points.
 pub(crate) fn are_points(points: &Range<usize>) -> bool {
     matches!((points.start, points.end), (0, 5 | 6) | (1, 5))
@@ -84,7 +87,7 @@ pub fn winograd_lines<T: Element>(
     to: &mut [T],
     starts: [usize; WINOGRAD_POINTS],
 ) {
-    assert!(are_points(&points), "points {points:?}");
+    assert!(are_points(&points), "{REFUSED_POINTS} {points:?}");
     let fits = |starts: &[usize], of: usize| {
         of.checked_sub(len).is_some_and(|space| starts.iter().all(|&start| start <= space))
     };

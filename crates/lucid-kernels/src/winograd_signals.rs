@@ -11,7 +11,7 @@ use crate::element::Element;
 use crate::isa::Isa;
 use crate::shuffle::Shuffle;
 use crate::vector::Vector;
-use crate::winograd::{WINOGRAD_OUTPUTS, WINOGRAD_POINTS, are_points, at_points};
+use crate::winograd::{REFUSED_POINTS, WINOGRAD_OUTPUTS, WINOGRAD_POINTS, are_points, at_points};
 
 /// Signals, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,10 @@ pub struct SignalColumns {
 
 /// As [`winograd_lines`](crate::winograd_lines), of `columns.num_signals` signals: element `i` of the lines of signal `k` is made
 /// of `d0 ..= d5`, which are `from[k * columns.pitch + 4 * i]` and those that follow. Its line of point `p` begins at
-/// `to[starts[p] + k * strides[p]]`.
+/// `to[starts[p] + k * strides[p]]`. Points are `0..6`, or `0..5` or `1..5`, which do not read `d5`, nor the latter `d0`. What
+/// lines that overlap have there depends on the instruction set.
+///
+/// Falls back to [`Isa::Portable`] where this machine lacks `isa`.
 ///
 /// ```
 /// use lucid_kernels::{Isa, SignalColumns, winograd_lines, winograd_signals};
@@ -42,7 +45,8 @@ pub struct SignalColumns {
 /// ```
 ///
 /// # Panics
-/// When the points are others, an element is missing in `from`, or a line reaches beyond `to`.
+/// When the points are others, an element is missing in `from`, or a line reaches beyond `to`; without columns or signals only
+/// when the points are others.
 pub fn winograd_signals<T: Element>(
     isa: Isa,
     from: &[T],
@@ -51,7 +55,7 @@ pub fn winograd_signals<T: Element>(
     to: &mut [T],
     (starts, strides): (&[usize; WINOGRAD_POINTS], &[usize; WINOGRAD_POINTS]),
 ) {
-    assert!(are_points(&points), "points {points:?}");
+    assert!(are_points(&points), "{REFUSED_POINTS} {points:?}");
     let SignalColumns { len, num_signals, pitch } = columns;
     if len == 0 || num_signals == 0 {
         return;
@@ -62,7 +66,12 @@ pub fn winograd_signals<T: Element>(
     // Without infinity nothing reads d5.
     let read = (len - 1).checked_mul(WINOGRAD_OUTPUTS).and_then(|last| last.checked_add(points.end));
     let read = read.and_then(|read| end(0, pitch, read));
-    assert!(read.is_some_and(|read| read <= from.len()), "{columns:?} of {} elements", from.len());
+    assert!(
+        read.is_some_and(|read| read <= from.len()),
+        "points {points:?} of {columns:?} read {} of {} elements",
+        read.map_or("too many to count".into(), |read| read.to_string()),
+        from.len()
+    );
     let fits = |point: usize| end(starts[point], strides[point], len).is_some_and(|end| end <= to.len());
     assert!(points.clone().all(fits), "{columns:?} to {starts:?}, {strides:?} apart, of {}", to.len());
     let job =
@@ -233,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "of 13 elements")]
+    #[should_panic(expected = "read 14 of 13 elements")]
     fn signals_that_are_too_short_are_refused() {
         let columns = SignalColumns { len: 1, num_signals: 2, pitch: 8 };
         let places = (&[0, 1, 2, 3, 4, 5], &[6; 6]);

@@ -1,8 +1,8 @@
 //! `cargo xtask bench --limits`: how near lucid comes to what the machine can do.
 //!
 //! A share of a peak that was measured minutes before tells of the machine's other guests as much as of the kernels, so each layer
-//! takes turns with what it is held against: the multiply-adds of registers alone, a copy as long as its input and output, and
-//! the sum of its weight. The time of all three, one after the other, is what a layer takes that does nothing else and
+//! takes turns with what it is held against: the multiply-adds of registers alone, a copy that reads and writes as many bytes as its
+//! input and output have, and the sum of its weight. The time of all three, one after the other, is what a layer takes that does nothing else and
 //! overlaps nothing.
 
 use std::fmt::Write as _;
@@ -51,7 +51,7 @@ pub(super) struct Row {
     pub(super) lucid: [Times; 2],
     /// Floating-point operations of as many threads, in 1e9 per second.
     pub(super) peak_gflops: [f64; 2],
-    /// Milliseconds in which a core copies as many bytes as the input and the output have.
+    /// Milliseconds of a core's copy that reads and writes as many bytes as the input and the output have together.
     pub(super) copy_ms: f64,
     /// Milliseconds in which a core adds up the weight.
     pub(super) read_ms: f64,
@@ -200,10 +200,11 @@ impl Limits {
             "\n## Limits\n\n\
              The output with a prepared weight, lucid by itself, measured by `cargo xtask bench --limits` on {date}: lucid {lucid}, in turn \
              with what the machine can do at that moment. Milliseconds are the least; the peak is of multiply-adds in registers, on one \
-             thread and on {threads}, and its share counts the products of the definition. Products are those that are made, in percent \
-             of the definition's. `copy` is how long one core copies as many bytes as input and output have, `read` how long \
-             it adds up the weight. `bare` is what all three would take one after the other, the products at the peak: in \
-             percent of lucid's time on one thread.\n\n\
+             thread and on {threads}, and its share counts the products of the definition, so that those that neighbours share may take it \
+             beyond 100%. `scaling` is the time on one thread over that on {threads}. Products are those that the sums need, in percent \
+             of the definition's. `copy` is how long one core takes for a copy that reads and writes as many bytes as input and output have \
+             together, `read` how long it adds up the weight. `bare` is what all three would take one after the other, the products at the \
+             peak: in percent of lucid's time on one thread, beyond 100% where it does them at the same time.\n\n\
              | layer | algorithm | one thread | peak | {threads} threads | peak | scaling | products | copy | read | bare |\n\
              |---|---|---|---|---|---|---|---|---|---|---|\n"
         );

@@ -35,6 +35,7 @@ use crate::peers::{Library, default_python};
 
 use layer::Layer;
 use measure::{Outcome, Setting};
+use record::Record;
 pub(crate) use report::KEYS;
 use report::{Header, Report};
 
@@ -61,7 +62,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     algorithm: Option<Algorithm>,
     /// Seconds of samples per layer and pass; there are at least 5 samples however long they take
-    #[arg(long, default_value = "0.4", value_parser = seconds)]
+    #[arg(long, default_value = "0.4", value_parser = seconds, allow_negative_numbers = true)]
     seconds: Duration,
     /// Also write the rows to this file, as a JSON array; with --peers the record, instead of to docs/benchmarks
     #[arg(long, value_name = "FILE")]
@@ -74,7 +75,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["peers", "layers", "pass", "algorithm", "json"])]
     models: bool,
     /// Measure how near lucid comes to what the machine can do: the output on one thread and on all, in turn with the
-    /// multiply-add peak, a copy of input and output, and a sum of the weight. Put the result into the newest record
+    /// multiply-add peak, a copy that reads and writes as many bytes as input and output have, and a sum of the weight, which take
+    /// some seconds per layer as well. Put the result into the newest record, and print what `--report` explains: milliseconds, and percent
     #[arg(long, conflicts_with_all = ["peers", "models", "layers", "pass", "threads", "algorithm", "json"])]
     limits: bool,
     /// Python with torch, onnxruntime and onnx [default: the one of target/peers/venv]
@@ -202,7 +204,7 @@ fn compare(args: &Args, layers: &[Layer], timed: &[Timed]) -> Result<()> {
     libraries.sort_unstable();
     libraries.dedup();
     let python = args.python.clone().unwrap_or_else(default_python);
-    let record = compare::compare(&compare::Setting {
+    let mut record = compare::compare(&compare::Setting {
         layers,
         passes: timed,
         threads: &args.threads,
@@ -215,6 +217,9 @@ fn compare(args: &Args, layers: &[Layer], timed: &[Timed]) -> Result<()> {
     let path = args.json.clone().or_else(|| is_whole.then(|| record.usual_path()));
     match path {
         Some(path) => {
+            if args.json.is_none() {
+                record = record.with_parts_of(&path);
+            }
             record.write(&path)?;
             println!("record: {}", path.display());
         }
@@ -226,6 +231,10 @@ fn compare(args: &Args, layers: &[Layer], timed: &[Timed]) -> Result<()> {
 /// Times networks beside ONNX Runtime, and keeps the result.
 fn compare_models(args: &Args) -> Result<()> {
     let python = args.python.clone().unwrap_or_else(default_python);
+    if args.filter.is_empty() {
+        // Rather now than when everything has been measured.
+        Record::of_here()?;
+    }
     let models = models::compare(&models::Setting {
         filter: &args.filter,
         threads: &args.threads,
@@ -242,6 +251,9 @@ fn compare_models(args: &Args) -> Result<()> {
 
 /// Times lucid beside what the machine can do, and keeps the result.
 fn measure_limits(args: &Args, layers: &[Layer]) -> Result<()> {
+    if args.filter.is_empty() {
+        Record::of_here()?;
+    }
     let limits = limits::measure(layers, args.seconds)?;
     if args.filter.is_empty() {
         println!("record: {}", limits.keep()?.display());
@@ -286,7 +298,7 @@ mod tests {
         assert_eq!(parse("bench --report a.json").unwrap().report, Some(Some("a.json".into())));
         for (line, said) in [
             ("bench --algorithm fft", "im2col, col2im, polyphase, minimal, depthwise, direct"),
-            ("bench --seconds=-1", "a number of seconds, 0 or more"),
+            ("bench --seconds -1", "a number of seconds, 0 or more"),
             ("bench --seconds nan", "a number of seconds, 0 or more"),
             ("bench --threads 0", "--threads"),
             ("bench --peers pytorch", "torch, onnxruntime, candle, burn, rten, tract"),

@@ -28,7 +28,7 @@ pub(super) struct Record {
     pub(super) cpu: String,
     /// The instruction set that lucid chose.
     pub(super) isa: String,
-    /// Lucid's commit; with `-dirty` when files differed from it.
+    /// Lucid's commit; with `-dirty` when files outside of `docs` differed from it.
     pub(super) lucid: String,
     pub(super) peaks: Vec<Peak>,
     /// Versions by name.
@@ -122,22 +122,39 @@ impl Record {
         }
     }
 
+    /// The newest record, to which something can be added that is measured here, and where it is.
+    ///
+    /// # Errors
+    /// [`Error::Record`] when there is no record, or it is of another processor or instruction set.
+    pub(super) fn of_here() -> Result<(PathBuf, Record)> {
+        let path = newest()?;
+        let record = Record::read(&path)?;
+        let (own_cpu, own_isa) = (cpu_model(), Isa::best().to_string());
+        if (&record.cpu, &record.isa) != (&own_cpu, &own_isa) {
+            let reason = format!(
+                "is of {} with {}, and this is {own_cpu} with {own_isa}: `bench --peers LIST` makes one of this",
+                record.cpu, record.isa
+            );
+            return Err(Error::Record { path, reason });
+        }
+        Ok((path, record))
+    }
+
     /// Adds a part to the newest record.
     ///
     /// # Errors
-    /// [`Error::Record`] when there is no record, or it is of another processor.
+    /// As [`Record::of_here`].
     pub(super) fn add(part: impl FnOnce(&mut Record)) -> Result<PathBuf> {
-        let path = newest()?;
-        let mut record = Record::read(&path)?;
-        let own = cpu_model();
-        if record.cpu != own {
-            let reason =
-                format!("is of {}, and this is {own}: `bench --peers LIST` makes one of this", record.cpu);
-            return Err(Error::Record { path, reason });
-        }
+        let (path, mut record) = Record::of_here()?;
         part(&mut record);
         record.write(&path)?;
         Ok(path)
+    }
+
+    /// Takes over what one that is replaced has and this one has not: networks and limits, which name the commit that they are of.
+    pub(super) fn with_parts_of(self, path: &Path) -> Self {
+        let Ok(Record { models, limits, .. }) = Record::read(path) else { return self };
+        Record { models: self.models.or(models), limits: self.limits.or(limits), ..self }
     }
 
     /// Where it belongs in the repository. Processors of one name may have other vectors.
@@ -204,10 +221,14 @@ fn slug(text: &str) -> String {
 }
 
 fn commit() -> Option<String> {
-    let git =
-        Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(files::root()).output();
-    let git = git.ok().filter(|output| output.status.success())?;
-    Some(String::from_utf8(git.stdout).ok()?.trim().to_owned())
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(args).current_dir(files::root()).output().ok()?;
+        String::from_utf8(output.stdout).ok().filter(|_| output.status.success())
+    };
+    let commit = git(&["describe", "--always"])?;
+    // What is measured writes to `docs`.
+    let changes = git(&["status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)docs"])?;
+    Some(commit.trim().to_owned() + if changes.is_empty() { "" } else { "-dirty" })
 }
 
 #[cfg(test)]
@@ -267,6 +288,17 @@ pub(super) mod tests {
         assert_eq!(Record::read(&path).unwrap(), many);
         fs::write(&path, "{}").unwrap();
         assert!(Record::read(&path).unwrap_err().to_string().contains("a.json"));
+    }
+
+    #[test]
+    fn what_a_record_lacks_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        assert_eq!(record().with_parts_of(&path), record());
+        let (date, lucid) = ("2026-01-01".into(), "old".into());
+        let limits = Some(Limits { date, lucid, threads: 2, rows: Vec::new() });
+        Record { limits: limits.clone(), rows: Vec::new(), ..record() }.write(&path).unwrap();
+        assert_eq!(record().with_parts_of(&path), Record { limits, ..record() });
     }
 
     #[test]
