@@ -163,7 +163,12 @@ impl<T: Element, const N: usize> Schedule<T, N> {
                 all.div_ceil(all.div_ceil(most_by_row)).next_multiple_of(CHUNK)
             }
         };
-        let layout = Layout::new(&form, columns);
+        // With minimal filtering most terms read from where a line begins: then no vector of theirs lies in two cache lines.
+        let align = match (tiling, main) {
+            (Tiling::Positions { .. }, Some(panels)) if form.unit > 1 => panels.kernel.lanes().max(CHUNK),
+            _ => CHUNK,
+        };
+        let layout = Layout::new(&form, columns, align);
         let layout = match main {
             Some(panels) if form.is_signal() && form.unit == 1 => even(&form, layout, panels.kernel.lanes()),
             _ => layout,
@@ -352,7 +357,7 @@ fn even<const N: usize>(form: &Form<N>, layout: Layout<N>, lanes: usize) -> Layo
     let (len, strips) = (form.axes[0].len, form.axes[0].len.div_ceil(layout.width));
     let rest = len - (strips.max(1) - 1) * layout.width;
     if (2..=3).contains(&strips) && 2 * rest < layout.width {
-        return Layout::new(form, len.div_ceil(2).next_multiple_of(lanes));
+        return Layout::new(form, len.div_ceil(2).next_multiple_of(lanes), CHUNK);
     }
     layout
 }

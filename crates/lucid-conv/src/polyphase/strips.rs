@@ -14,7 +14,7 @@ use lucid_kernels::WINOGRAD_POINTS;
 
 use super::form::{Form, Line, Term};
 use super::place::Place;
-use super::schedule::{CHUNK, LINE};
+use super::schedule::LINE;
 
 /// Elements of the source of one strip that should stay in a first-level cache beside a panel of weights.
 const STRIP_LEN: usize = 5 * 1024;
@@ -57,17 +57,17 @@ pub(crate) struct Strip {
 }
 
 impl<const N: usize> Layout<N> {
-    /// Strips of a multiple of `tile` columns, of that kind of lines that holds fewer elements per column.
-    pub(crate) fn new(form: &Form<N>, tile: usize) -> Self {
-        let separate = Layout::with_lines(form, tile, false);
-        let flat = Layout::with_lines(form, tile, true);
+    /// Strips of a multiple of `tile` columns, of that kind of lines that holds fewer elements per column, each a multiple of `align`.
+    pub(crate) fn new(form: &Form<N>, tile: usize, align: usize) -> Self {
+        let separate = Layout::with_lines(form, (tile, align), false);
+        let flat = Layout::with_lines(form, (tile, align), true);
         let is_smaller = flat.per_channel() * separate.width < separate.per_channel() * flat.width;
         if is_smaller && flat.width <= MAX_FLAT_WIDTH { flat } else { separate }
     }
 
     /// Wide strips where they fit a first-level cache with all channels, as there is less to be done per element then, or
     /// where neighbouring strips would share too much.
-    fn with_lines(form: &Form<N>, tile: usize, is_flat: bool) -> Self {
+    fn with_lines(form: &Form<N>, (tile, align): (usize, usize), is_flat: bool) -> Self {
         // In this order, lines that are made of the same entries are neighbours.
         let mut found: BTreeMap<Line<N>, Range<usize>> = BTreeMap::new();
         for term in form.terms() {
@@ -84,8 +84,6 @@ impl<const N: usize> Layout<N> {
         let columns = form.num_columns(form.axes[0].len);
         let least = (2 * reach).min(columns).div_ceil(tile).max(1);
         let width = (least..=64 / tile).rev().find(|&tiles| fits(tiles * tile)).unwrap_or(least) * tile;
-        // With minimal filtering most terms read from where a line begins: then vectors are whole cache lines.
-        let align = if form.unit == 1 { CHUNK } else { LINE };
         let line_len = (width + reach).next_multiple_of(align);
         let mut channel_strides = [0; WINOGRAD_POINTS];
         let starts = members.iter().map(|members| {
