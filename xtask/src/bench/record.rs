@@ -129,15 +129,20 @@ impl Record {
     pub(super) fn of_here() -> Result<(PathBuf, Record)> {
         let path = newest()?;
         let record = Record::read(&path)?;
-        let (own_cpu, own_isa) = (cpu_model(), Isa::best().to_string());
-        if (&record.cpu, &record.isa) != (&own_cpu, &own_isa) {
-            let reason = format!(
-                "is of {} with {}, and this is {own_cpu} with {own_isa}: `bench --peers LIST` makes one of this",
-                record.cpu, record.isa
-            );
-            return Err(Error::Record { path, reason });
+        match record.refused_by(&cpu_model(), &Isa::best().to_string()) {
+            Some(reason) => Err(Error::Record { path, reason }),
+            None => Ok((path, record)),
         }
-        Ok((path, record))
+    }
+
+    /// Why nothing can be added that is measured on a processor with an instruction set, if so.
+    fn refused_by(&self, cpu: &str, isa: &str) -> Option<String> {
+        let Record { cpu: own_cpu, isa: own_isa, .. } = self;
+        (own_cpu != cpu || own_isa != isa).then(|| {
+            format!(
+                "is of {own_cpu} with {own_isa}, and this is {cpu} with {isa}: `bench --peers LIST` makes one of this"
+            )
+        })
     }
 
     /// Adds a part to the newest record.
@@ -299,6 +304,15 @@ pub(super) mod tests {
         let limits = Some(Limits { date, lucid, threads: 2, rows: Vec::new() });
         Record { limits: limits.clone(), rows: Vec::new(), ..record() }.write(&path).unwrap();
         assert_eq!(record().with_parts_of(&path), Record { limits, ..record() });
+    }
+
+    #[test]
+    fn only_what_is_measured_alike_is_added() {
+        assert_eq!(record().refused_by("A <CPU>", "avx2"), None);
+        for (cpu, isa) in [("A <CPU>", "avx512"), ("Another", "avx2")] {
+            let reason = record().refused_by(cpu, isa).unwrap();
+            assert!(reason.contains(&format!("A <CPU> with avx2, and this is {cpu} with {isa}")), "{reason}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Tiles whose vectors run over positions: a panel of weights goes over the strips of a place, or over one near strip after the other
 //! panels did.
 
+use std::iter::repeat_n;
 use std::ops::Range;
 
 use lucid_kernels::{CacheLevel, Element, SignalLayout, Start, Terms, TileKernel};
@@ -41,11 +42,8 @@ pub(super) fn add_sources<T: Element, const N: usize>(
         let skipped = (chunk.start - panels.first) * num_phases / m;
         let (num_panels, num_tiles) = (class.num_panels(chunk.len()), tiles.len());
         starts.clear();
-        if bias.is_some() {
-            starts.extend((0..num_panels * m).map(|row| block.bias(form, bias, row / num_phases)));
-        } else {
-            starts.resize(num_panels * m, T::zero());
-        }
+        let of_channel = |channel| repeat_n(block.bias(form, bias, channel), num_phases);
+        starts.extend((0..).flat_map(of_channel).take(num_panels * m));
         // A strip that stays near has all panels go over it, one after the other.
         let is_near = sources.len() * layout.channel_stride(class.sum) * size_of::<T>() <= NEAR_STRIP;
         let (outer, inner) = if is_near { (num_tiles, num_panels) } else { (num_panels, num_tiles) };

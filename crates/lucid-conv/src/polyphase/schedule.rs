@@ -163,7 +163,8 @@ impl<T: Element, const N: usize> Schedule<T, N> {
                 all.div_ceil(all.div_ceil(most_by_row)).next_multiple_of(CHUNK)
             }
         };
-        // With minimal filtering most terms read from where a line begins: then no vector of theirs lies in two cache lines.
+        // With minimal filtering most terms read from where a line begins: no vector of theirs lies in two cache lines, if the buffer
+        // begins with one.
         let align = match (tiling, main) {
             (Tiling::Positions { .. }, Some(panels)) if form.unit > 1 => panels.kernel.lanes().max(CHUNK),
             _ => CHUNK,
